@@ -1,0 +1,1 @@
+"""The Deployment Workbench: one service, three deployments, four measurements."""

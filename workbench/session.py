@@ -1,0 +1,66 @@
+"""Who owns what was started, so that it can be found and removed even after its owner was killed.
+
+A session is one owning process: `PID-STARTTIME`. Children inherit it through the environment variable
+WORKBENCH_SESSION, so a platform started by a notebook belongs to the notebook. Everything a session makes carries its
+name: the directory `sessions/ID` below `state_dir()`, processes (the variable in their environment), cgroups
+(`workbench-ID`), containers and images (label `workbench.session=ID`).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import psutil
+
+VARIABLE = "WORKBENCH_SESSION"
+
+
+def session_id() -> str:
+    """This process's session: inherited, or `PID-STARTTIME` of this process."""
+    return os.environ.get(VARIABLE) or f"{os.getpid()}-{_start_time(os.getpid())}"
+
+
+def is_alive(session: str) -> bool:
+    """Whether the process that owns `session` still runs (the same process, not a reuse of its number)."""
+    pid, _, started = session.partition("-")
+    return pid.isdigit() and _start_time(int(pid)) == started
+
+
+def cache_dir() -> Path:
+    """Where what can be rebuilt is kept between sessions (root file system, unpacked packages)."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    path = Path(base) / "workbench"
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def state_dir() -> Path:
+    """Where sessions keep their directories: short enough for a Unix socket's path, this user's alone."""
+    path = Path(tempfile.gettempdir()) / f"workbench-{os.getuid()}"
+    path.mkdir(mode=0o700, exist_ok=True)
+    if path.stat().st_uid != os.getuid():
+        raise PermissionError(f"{path} belongs to somebody else. Set TMPDIR to a directory of your own.")
+    return path
+
+
+def session_dir() -> Path:
+    """This session's directory, made on first use; removed by `remove_session_dir` or `workbench clean`."""
+    path = state_dir() / "sessions" / session_id()
+    path.mkdir(parents=True, mode=0o700, exist_ok=True)
+    return path
+
+
+def remove_session_dir() -> None:
+    """Remove this session's directory and all in it."""
+    shutil.rmtree(state_dir() / "sessions" / session_id(), ignore_errors=True)
+
+
+def _start_time(pid: int) -> str:
+    # In hundredths of a second, so that two readings of one process agree on every platform.
+    try:
+        return str(round(psutil.Process(pid).create_time() * 100))
+    except psutil.Error:
+        return "gone"
