@@ -63,6 +63,9 @@ class Deployment(Protocol):
     def update(self, service: Service) -> None:
         """Deploy a new version of the service in place; returns when it answers."""
 
+    def beside(self, service: Service) -> Self:
+        """Deploy another service the same way, as this one's neighbour (same platform, engine, machine)."""
+
     def close(self) -> None:
         """Stop all this deployment started; may be called twice."""
 

@@ -56,7 +56,9 @@ class InstanceView:
     peak_memory_bytes: int | None = None
 
 
-def check_transition(instance: str, source: InstanceState, target: InstanceState, history: tuple[str, ...] = ()) -> None:
+def check_transition(
+    instance: str, source: InstanceState, target: InstanceState, history: tuple[str, ...] = ()
+) -> None:
     """Raise InvalidTransition unless the table allows `source` → `target`."""
     if target not in TRANSITIONS[source]:
         raise InvalidTransition(instance, source, target, history)

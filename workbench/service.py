@@ -80,7 +80,11 @@ class Service:
             )
         service_name = name or _NAME.sub("-", source.name).strip("-") or "service"
         return cls(
-            service_name[:64], source, handler, resources=resources, environment=MappingProxyType(dict(environment or {}))
+            service_name[:64],
+            source,
+            handler,
+            resources=resources,
+            environment=MappingProxyType(dict(environment or {})),
         )
 
     def with_resources(self, resources: Resources) -> Service:

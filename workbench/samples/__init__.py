@@ -1,0 +1,30 @@
+"""The services that the labs deploy, each an ordinary Lambda-style handler in a directory of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from workbench.errors import PackageError
+from workbench.service import Resources, Service
+
+SAMPLES = {
+    "pricing": "prices an order; two HTTP routes, a catalogue loaded in init, a counter in memory",
+    "hashing": "busy with the CPU for as long as asked",
+    "memory": "takes as much memory as asked",
+    "probe": "looks around from inside its sandbox and presses against its limits",
+}
+
+PAYLOADS: dict[str, dict[str, object]] = {
+    "pricing": {"sku": "A1", "quantity": 3},
+    "hashing": {"rounds": 20_000},
+    "memory": {"megabytes": 64},
+    "probe": {"action": "whoami"},
+}
+"""A payload that each sample answers."""
+
+
+def sample(name: str, resources: Resources = Resources()) -> Service:
+    """The sample service `name` (a key of SAMPLES); raises PackageError listing them when there is none so named."""
+    if name not in SAMPLES:
+        raise PackageError(f"There is no sample {name!r}. Choose one of: {', '.join(SAMPLES)}.")
+    return Service.from_dir(Path(__file__).with_name(name), "app.handler", name=name, resources=resources)
