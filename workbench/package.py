@@ -27,7 +27,7 @@ MAX_UNPACKED = 250 * 2**20
 MAX_FILES = 50_000
 
 EXCLUDED = (
-    ".git", ".hg", ".svn", ".DS_Store", ".venv", "venv", "node_modules/.cache", "__pycache__", "*.pyc", "*.pyo",
+    ".git", ".hg", ".svn", ".DS_Store", ".venv", "venv", "__pycache__", "*.pyc", "*.pyo",
     ".pytest_cache", ".mypy_cache", ".ruff_cache", ".ipynb_checkpoints", ".idea", ".vscode", ".env",
 )  # fmt: skip
 """Left out wherever they stand: tools' leavings, version control, and `.env`, which tends to hold secrets."""
