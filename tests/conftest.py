@@ -1,0 +1,82 @@
+"""What holds for every test: a place of its own for what the run writes, `@needs`, and nothing left behind.
+
+The run gets one temporary directory, with its own caches, state and Jupyter settings in it: tests never meet a user's,
+and what is dear to build (the root file system) is built once for all of them. TMPDIR points there too, so sessions
+of this run are kept apart from those of anybody else on this machine.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import leftovers, needs, unprivileged
+
+_MOVED = {
+    "XDG_CACHE_HOME": "cache",
+    "XDG_CONFIG_HOME": "config",
+    "XDG_DATA_HOME": "data",
+    "XDG_STATE_HOME": "state",
+    "JUPYTER_CONFIG_DIR": "jupyter/config",
+    "JUPYTER_DATA_DIR": "jupyter/data",
+    "JUPYTER_RUNTIME_DIR": "jupyter/runtime",
+    "IPYTHONDIR": "ipython",
+}
+_SETTLE_S = 10.0
+"""How long what was told to end may take to be gone, before it counts as left behind."""
+
+_place = pytest.StashKey[Path]()
+_before = pytest.StashKey[frozenset[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give the run its own directory, before any test module is imported."""
+    config.addinivalue_line("markers", "needs(*names): the parts of the machine that a test needs; see tests/needs.py")
+    needs.required()  # a misspelt WORKBENCH_REQUIRE ends the run here
+    # A short path: Unix sockets are made below it. Open to others, as /tmp is: some tests run as another user.
+    place = Path(tempfile.mkdtemp(prefix="wbt-", dir="/tmp" if os.path.isdir("/tmp") else None))
+    place.chmod(0o1777)
+    for variable, name in _MOVED.items():
+        (place / name).mkdir(parents=True)
+        os.environ[variable] = str(place / name)
+    os.environ["TMPDIR"] = tempfile.tempdir = str(place)
+    os.environ[leftovers.RUN] = place.name
+    config.stash[_place] = place
+    config.stash[_before] = leftovers.find()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove the run's directory."""
+    shutil.rmtree(config.stash[_place], ignore_errors=True)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip or fail a test whose needs this machine does not meet, before its fixtures start anything."""
+    for mark in item.iter_markers("needs"):
+        needs.check(*mark.args)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_is_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail the run when a process, container, cgroup or session directory outlives the tests that made it."""
+    yield
+    before = request.config.stash[_before]
+    deadline = time.monotonic() + _SETTLE_S
+    while (left := leftovers.find() - before) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    if left:
+        pytest.fail("the tests left behind:\n  " + "\n  ".join(sorted(left)), pytrace=False)
+
+
+@pytest.fixture
+def nobody() -> Iterator[dict[str, str]]:
+    """The environment for a command run as an unprivileged user (`tests.unprivileged.command`), with a home of its own."""
+    with unprivileged.home() as environment:
+        yield environment

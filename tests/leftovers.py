@@ -1,0 +1,67 @@
+"""What workbench sessions leave on a machine: processes, containers, cgroups and directories, each as one line of text.
+
+Looked for in its own way, by asking the kernel and Docker Engine, not through `workbench.cleaning`: a test run must not
+trust the code it tests to say that nothing is left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+from workbench.session import VARIABLE, is_alive, session_id, state_dir
+
+RUN = "WORKBENCH_TEST_RUN"
+"""Set by conftest.py; every process that a test starts inherits it, whatever session it opens."""
+
+
+def find() -> frozenset[str]:
+    """Everything on this machine that belongs to this test run, or to a session whose owner is dead."""
+    return frozenset([*_processes(), *_containers(), *_cgroups(), *_directories()])
+
+
+def _abandoned(session: str) -> bool:
+    return session == session_id() or not is_alive(session)
+
+
+def _processes() -> Iterator[str]:
+    run = os.environ.get(RUN)
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            environment = process.environ()
+            session = environment.get(VARIABLE)
+            ours = run is not None and environment.get(RUN) == run
+            if process.pid != os.getpid() and (ours or (session and _abandoned(session))):
+                yield f"process {process.pid}: {' '.join(process.cmdline())[:120]}"
+
+
+def _containers() -> Iterator[str]:
+    import docker
+    import docker.errors
+
+    try:
+        client = docker.from_env(timeout=10)
+    except docker.errors.DockerException:
+        return
+    with contextlib.closing(client):
+        for container in client.containers.list(all=True, filters={"label": "workbench.session"}, ignore_removed=True):
+            if _abandoned(container.labels["workbench.session"]):
+                yield f"container {container.name} ({container.status})"
+
+
+def _cgroups() -> Iterator[str]:
+    root = Path("/sys/fs/cgroup")
+    for group in [*root.glob("workbench-*"), *root.glob("*/workbench-*")]:
+        if _abandoned(group.name.removeprefix("workbench-")):
+            yield f"cgroup {group}"
+
+
+def _directories() -> Iterator[str]:
+    for directory in (state_dir() / "sessions").glob("*"):
+        content = sorted(path.name for path in directory.iterdir()) if directory.is_dir() else []
+        if directory.name != session_id() or content:
+            yield f"directory {directory} ({', '.join(content[:5]) or 'empty'})"
