@@ -1,0 +1,85 @@
+"""A service that looks around from inside its own sandbox and presses against its limits.
+
+Deploy it and ask. The payload names an action, the other fields are its arguments:
+
+    {"action": "whoami"}                                   who and where am I
+    {"action": "plant", "secret": "s3cret"}                hide a secret, for a neighbour to look for
+    {"action": "forget"}                                   remove what was planted
+    {"action": "processes", "secret": "s3cret"}            whose processes can I see, and is the secret among them
+    {"action": "read_memory", "pid": 7, "address": 4096, "secret": "s3cret", "same_pids": true}
+    {"action": "read_files", "path": "/tmp/x", "secret": "s3cret"}
+    {"action": "signal", "pid": 7, "same_pids": true}      may I signal that process (signal 0: nothing happens to it)
+    {"action": "connect", "addresses": [["127.0.0.1", 80]]}  whom can I reach
+    {"action": "write_root"}                               may I change the file system that I run on
+    {"action": "allocate", "megabytes": 300, "processes": 1}   how much memory do I get
+    {"action": "fork", "children": 300}                    how many processes do I get
+    {"action": "spin", "seconds": 1, "workers": 2}         how much CPU do I get
+    {"action": "work", "rounds": 8000}                     one unit of honest work, to time
+    {"action": "say", "text": "hello"}                     print a line, to find in the log
+    {"action": "sleep", "seconds": 1} · {"action": "exit", "code": 3} · {"action": "raise", "message": "on purpose"}
+
+It uses the standard library only, changes nothing for good, and harms nobody: it connects without saying anything,
+sends only signal 0, and every pressure on memory, processes or CPU has an end. Run two of them side by side and one
+can look for the other; that is how the isolation experiment works.
+"""
+
+import os
+import time
+
+import probe_pressure
+import probe_reach
+import probe_surroundings
+
+
+def say(text):
+    """Print a line, as any service logs."""
+    print(text, flush=True)
+    return {"said": text}
+
+
+def sleep(seconds):
+    """Do nothing for a while."""
+    time.sleep(min(float(seconds), 60.0))
+    return {"slept_s": seconds}
+
+
+def leave(code=0):
+    """End the process at once, as a crash in native code would."""
+    os._exit(int(code))
+
+
+def fail(message="on purpose"):
+    """Raise, as a bug would."""
+    raise RuntimeError(message)
+
+
+ACTIONS = {
+    "whoami": probe_surroundings.whoami,
+    "plant": probe_surroundings.plant,
+    "forget": probe_surroundings.forget,
+    "processes": probe_surroundings.processes,
+    "read_memory": probe_reach.read_memory,
+    "read_files": probe_reach.read_files,
+    "signal": probe_reach.signal_process,
+    "connect": probe_reach.connect,
+    "write_root": probe_reach.write_root,
+    "allocate": probe_pressure.allocate,
+    "fork": probe_pressure.fork,
+    "spin": probe_pressure.spin,
+    "work": probe_pressure.work,
+    "say": say,
+    "sleep": sleep,
+    "exit": leave,
+    "raise": fail,
+}
+
+
+def handler(event, context):
+    """Run the action that the payload names; without one, say who this is."""
+    arguments = dict(event or {})
+    name = arguments.pop("action", "whoami")
+    if name not in ACTIONS:
+        raise ValueError(f"there is no action {name!r}; choose one of {', '.join(ACTIONS)}")
+    if name == "whoami":
+        arguments = {}
+    return ACTIONS[name](**arguments)

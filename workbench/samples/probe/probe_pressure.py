@@ -1,0 +1,143 @@
+"""How the probe presses against its limits: always in child processes, always with an end.
+
+The children matter: when the kernel ends a process for taking too much memory, it takes the biggest one. That is a
+child, and the probe lives on to tell how far it came.
+"""
+
+import hashlib
+import mmap
+import os
+import select
+import signal
+import time
+
+STEP_MB = 8
+PAGE = 4096
+LONGEST_S = 30.0
+
+
+def allocate(megabytes, processes=1):
+    """Take `megabytes` in all, touching every page, spread over that many processes; report how far each came.
+
+    Over several processes: a limit that counts each process by itself is no limit of the instance.
+    """
+    share = max(1, int(megabytes) // int(processes))
+    children = [in_child(lambda report: take(share, report)) for _ in range(int(processes))]
+    reached, ends = [], []
+    for pid, progress in children:
+        # A child holds its memory until its pipe's other end is closed, so that all hold theirs at the same time.
+        reached.append(last_number(progress))
+    for pid, progress in children:
+        os.close(progress)
+        ends.append(ended(pid))
+    return {"asked_mb": share * int(processes), "reached_mb": sum(reached), "each_mb": reached, "ends": ends}
+
+
+def take(megabytes, report):
+    """In a child: take memory step by step, reporting each, then hold it until the parent hangs up."""
+    held, so_far = [], 0
+    try:
+        while so_far < megabytes:
+            step = min(STEP_MB, megabytes - so_far)
+            block = mmap.mmap(-1, step * 2**20)
+            for place in range(0, len(block), PAGE):
+                block[place] = 1
+            held.append(block)
+            so_far += step
+            os.write(report, b"%d\n" % so_far)
+        os.write(report, b".")
+    except (MemoryError, OSError):
+        os.write(report, b"!")
+    hang_up = select.poll()
+    hang_up.register(report, 0)  # an error condition is reported whatever is asked for
+    hang_up.poll(int(LONGEST_S * 1000))
+
+
+def last_number(progress):
+    """The last number a child reported before it finished ('.'), was refused ('!') or died (end of file)."""
+    text, deadline = b"", time.monotonic() + LONGEST_S
+    while not text.endswith((b".", b"!")) and time.monotonic() < deadline:
+        if select.select([progress], [], [], 0.5)[0]:
+            piece = os.read(progress, 4096)
+            if not piece:
+                break
+            text = text[-64:] + piece
+    numbers = [part for part in text.rstrip(b".!").split(b"\n") if part]
+    return int(numbers[-1]) if numbers else 0
+
+
+def fork(children):
+    """Start up to that many children at once, see how many are allowed, and end them all."""
+    started, refused = [], ""
+    try:
+        for _ in range(min(int(children), 1000)):
+            started.append(in_child(lambda report: time.sleep(LONGEST_S)))
+    except OSError as error:
+        refused = str(error)
+    finally:
+        for pid, progress in started:
+            os.kill(pid, signal.SIGKILL)
+            os.close(progress)
+        for pid, _ in started:
+            os.waitpid(pid, 0)
+    return {"asked": int(children), "started": len(started), "refused": refused}
+
+
+def spin(seconds, workers=1):
+    """Use as much CPU as is given for that long, in that many processes; report what was used, in CPU seconds."""
+    began, deadline = time.monotonic(), time.monotonic() + min(float(seconds), LONGEST_S)
+    before = os.times()
+    parent = os.getpid()
+    children = []
+    try:
+        for _ in range(min(int(workers), 64)):
+            children.append(in_child(lambda report: burn(deadline, parent)))
+    except OSError:  # at the limit of processes: the rest spin alone
+        pass
+    for pid, progress in children:
+        os.close(progress)
+        ended(pid)
+    after = os.times()
+    used = after.children_user + after.children_system - before.children_user - before.children_system
+    return {"cpu_s": round(used, 3), "wall_s": round(time.monotonic() - began, 3), "workers": len(children)}
+
+
+def burn(deadline, parent):
+    """In a child: compute until the deadline, or until the parent is gone."""
+    while time.monotonic() < deadline and os.getppid() == parent:
+        work(500)
+
+
+def work(rounds=8000):
+    """A unit of work that needs the CPU and nothing else: a chain of SHA-256 digests."""
+    digest = b"workbench"
+    for _ in range(int(rounds)):
+        digest = hashlib.sha256(digest).digest()
+    return {"rounds": int(rounds), "digest": digest.hex()[:16]}
+
+
+def in_child(task):
+    """Run `task(report)` in a child process, `report` being the writing end of a pipe; returns (pid, reading end)."""
+    reading, writing = os.pipe()
+    try:
+        pid = os.fork()
+    except OSError:
+        os.close(reading)
+        os.close(writing)
+        raise
+    if pid == 0:
+        try:
+            # Whatever else the instance has open is not the child's: holding it would keep its connections alive.
+            report = os.dup2(writing, 3) if writing != 3 else 3
+            os.closerange(4, 4096)
+            task(report)
+        finally:
+            os._exit(0)
+    os.close(writing)
+    return pid, reading
+
+
+def ended(pid):
+    """Wait for a child; how it ended, in words."""
+    status = os.waitpid(pid, 0)[1]
+    return f"ended by signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"exit {os.WEXITSTATUS(status)}"
