@@ -63,15 +63,15 @@ def _load(service: Service, code: Path, instance_id: str) -> tuple[Callable[[Any
         spec.loader.exec_module(module)
         handler = getattr(module, function)
     except Exception as error:
-        raise _handler_error(error) from error
+        raise _handler_error(error, code) from error
     finally:
         sys.path.remove(str(code))
     return handler, (time.perf_counter() - began) * 1000
 
 
-def _handler_error(error: BaseException) -> HandlerError:
-    trace = traceback.format_tb(error.__traceback__)
-    return HandlerError(str(error), type(error).__name__, [line for line in trace if "_workbench" not in line][1:])
+def _handler_error(error: BaseException, code: Path) -> HandlerError:
+    own = [line for line in traceback.format_tb(error.__traceback__) if str(code) in line]
+    return HandlerError(str(error), type(error).__name__, own)
 
 
 class FakeDeployment:
@@ -204,7 +204,7 @@ class FakeDeployment:
         except FutureTimeout as error:
             raise InvocationTimeout(f"The handler did not answer within {limit} s.") from error
         except Exception as error:
-            raise _handler_error(error) from error
+            raise _handler_error(error, self._code) from error
         ended = time.perf_counter()
         phases = Phases(0.0, 0.0, instance.init_ms if cold else None, (ended - handler_began) * 1000)
         return InvocationResult(
