@@ -1,0 +1,237 @@
+"""The service as a function: its ZIP on the local Lambda-compatible platform, driven by plain boto3.
+
+Nothing runs until a request comes; the platform starts an instance for every request that finds none idle.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+import uuid
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError, WaiterError
+
+from workbench.deployments.platform import Platform
+from workbench.errors import DeploymentError, HandlerError, InvocationError, InvocationTimeout, Throttled
+from workbench.instance import InstanceEvent, InstanceState, InstanceView
+from workbench.invocation import InvocationResult, Phases, Target
+from workbench.package import Package, package
+from workbench.service import Service
+
+SANDBOXES = ("namespaces", "process", "docker")
+ROLE = "arn:aws:iam::000000000000:role/workbench"
+COLD_HEADER = "X-Workbench-Cold"
+
+
+def deploy(service: Service, sandbox: str = "auto") -> ServerlessDeployment:
+    """Start a platform of its own and create the function on it."""
+    if sandbox != "auto" and sandbox not in SANDBOXES:
+        raise DeploymentError(f"Serverless has no sandbox {sandbox!r}; choose auto or one of {', '.join(SANDBOXES)}.")
+    platform = Platform(sandbox)
+    try:
+        return ServerlessDeployment(service, platform, owns_platform=True)
+    except BaseException:
+        platform.close()
+        raise
+
+
+class ServerlessDeployment:
+    """One function of a platform."""
+
+    pattern = "serverless"
+
+    def __init__(self, service: Service, platform: Platform, *, owns_platform: bool) -> None:
+        self.service = service
+        self._platform = platform
+        self._owns_platform = owns_platform
+        self._closed = False
+        self._name = f"{service.name[:50]}-{uuid.uuid4().hex[:6]}"
+        self._path = f"/2015-03-31/functions/{quote(self._name)}/invocations"
+        timeout = service.resources.timeout_s + 30  # the function's own limit answers first; 30 s more for its init
+        self._client = platform.access.client(timeout)
+        self._cold_client = platform.access.client(timeout)
+        self._cold_client.meta.events.register("before-sign.lambda.Invoke", _ask_for_cold)
+        self.sandbox = str(platform.request("GET", "/_workbench/health")["isolation"])
+        self._create(package(service))
+
+    @property
+    def endpoint(self) -> str:
+        """The platform's address, as boto3's `endpoint_url` takes it."""
+        return self._platform.access.endpoint
+
+    def invoke(self, payload: Any) -> InvocationResult:
+        """Invoke RequestResponse through boto3, with the log's tail."""
+        return self._invoke(self._client, payload)
+
+    def invoke_cold(self, payload: Any) -> InvocationResult:
+        """The same, on an instance made for this request."""
+        return self._invoke(self._cold_client, payload)
+
+    def targets(self, payload: Any) -> tuple[Target, ...]:
+        """The Invoke request, signed once for many sends (AWS takes a signature for five minutes)."""
+        body = json.dumps(payload).encode()
+        signed = self._platform.access.signed("POST", self._path, body, {"Content-Type": "application/json"})
+        headers = tuple((k, v.decode() if isinstance(v, bytes) else v) for k, v in signed.headers.items())
+        return (Target(self.endpoint + self._path, "POST", headers, body, self.pattern),)
+
+    def scale(self, n: int) -> None:
+        """Let at most `n` instances run at once (reserved concurrency); none starts before it is needed."""
+        with _translated(f"limit {self._name} to {n} instances"):
+            self._client.put_function_concurrency(FunctionName=self._name, ReservedConcurrentExecutions=n)
+
+    def instances(self) -> tuple[InstanceView, ...]:
+        """The instances that live now."""
+        return tuple(
+            InstanceView(
+                i["instance_id"],
+                InstanceState(i["state"]),
+                i["sandbox"],
+                i["started_s"],
+                i["invocations"],
+                i["cpu_s"],
+                i["peak_memory_bytes"],
+            )
+            for i in self._ask("GET", "instances")["instances"]
+        )
+
+    def events(self) -> tuple[InstanceEvent, ...]:
+        """Every change of state so far; the platform's monotonic clock is this machine's."""
+        return tuple(
+            InstanceEvent(e["at_s"], e["instance_id"], InstanceState(e["state"]), e["detail"])
+            for e in self._ask("GET", "events")["events"]
+        )
+
+    def logs(self, instance_id: str) -> str:
+        """What an instance printed lately, with the platform's START, END and REPORT lines."""
+        return str(self._ask("GET", f"logs/{quote(instance_id)}")["log"])
+
+    def kill_instance(self, instance_id: str) -> None:
+        """End one instance as a crash would."""
+        self._ask("DELETE", f"instances/{quote(instance_id)}")
+
+    def update(self, service: Service) -> None:
+        """Upload new code and settings, and wait until they are in force."""
+        ready = package(service)
+        with _translated(f"update {self._name}"):
+            self._client.update_function_code(FunctionName=self._name, ZipFile=ready.path.read_bytes())
+            self._client.get_waiter("function_updated_v2").wait(
+                FunctionName=self._name, WaiterConfig={"Delay": 1, "MaxAttempts": 30}
+            )
+            self._client.update_function_configuration(FunctionName=self._name, **_settings(service))
+        self.service = service
+
+    def beside(self, service: Service) -> Self:
+        """Another function on the same platform."""
+        return type(self)(service, self._platform, owns_platform=False)
+
+    def close(self) -> None:
+        """Delete the function; with it the platform, where this deployment started it."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._owns_platform:
+            self._platform.close()
+        else:
+            with _translated(f"delete {self._name}"):
+                self._client.delete_function(FunctionName=self._name)
+        self._client.close()
+        self._cold_client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _create(self, ready: Package) -> None:
+        with _translated(f"create {self._name}"):
+            self._client.create_function(
+                FunctionName=self._name, Role=ROLE, Code={"ZipFile": ready.path.read_bytes()}, **_settings(self.service)
+            )
+            self._client.get_waiter("function_active_v2").wait(
+                FunctionName=self._name, WaiterConfig={"Delay": 1, "MaxAttempts": 30}
+            )
+
+    def _ask(self, method: str, what: str) -> Any:
+        return self._platform.request(method, f"/_workbench/functions/{quote(self._name)}/{what}")
+
+    def _invoke(self, client: Any, payload: Any) -> InvocationResult:
+        began = time.perf_counter()
+        try:
+            answer = client.invoke(FunctionName=self._name, Payload=json.dumps(payload).encode(), LogType="Tail")
+            content = answer["Payload"].read()
+        except client.exceptions.TooManyRequestsException as error:
+            raise Throttled(f"{self._name} was throttled: {error}. Raise its concurrency with scale(n).") from error
+        except ReadTimeoutError as error:
+            raise InvocationTimeout(f"{self._name} did not answer in time.") from error
+        except (ClientError, BotoCoreError) as error:
+            raise InvocationError(f"The platform did not run {self._name}: {error}") from error
+        latency_ms = (time.perf_counter() - began) * 1000
+        body = json.loads(content) if content else None
+        log = base64.b64decode(answer.get("LogResult", "")).decode("utf-8", "replace")
+        if "FunctionError" in answer:
+            raise _function_error(body, log)
+        return _result(body, answer["ResponseMetadata"], log, latency_ms)
+
+
+def _ask_for_cold(request: Any, **_: Any) -> None:
+    request.headers[COLD_HEADER] = "force"
+
+
+def _settings(service: Service) -> dict[str, Any]:
+    return {
+        "Runtime": service.runtime,
+        "Handler": service.handler,
+        "MemorySize": service.resources.memory_mb,
+        "Timeout": service.resources.timeout_s,
+        "EphemeralStorage": {"Size": service.resources.tmp_mb},
+        "Environment": {"Variables": dict(service.environment)},
+    }
+
+
+def _result(body: Any, metadata: dict[str, Any], log: str, latency_ms: float) -> InvocationResult:
+    headers = metadata["HTTPHeaders"]
+    cold = headers.get("x-workbench-cold") == "1"
+    phases = json.loads(headers.get("x-workbench-phases", "{}"))
+    return InvocationResult(
+        body,
+        headers.get("x-workbench-instance", ""),
+        cold,
+        latency_ms,
+        Phases(**phases) if cold else Phases(handler_ms=phases.get("handler_ms")),
+        int(headers["x-workbench-billed-ms"]) if "x-workbench-billed-ms" in headers else None,
+        int(headers["x-workbench-max-memory-mb"]) if "x-workbench-max-memory-mb" in headers else None,
+        log,
+        metadata["RequestId"],
+    )
+
+
+def _function_error(body: Any, log: str) -> InvocationError:
+    fields = body if isinstance(body, dict) else {"errorMessage": str(body)}
+    message = str(fields.get("errorMessage", ""))
+    kind = str(fields.get("errorType", "Error"))
+    if kind == "Sandbox.Timedout":
+        return InvocationTimeout(f"{message}. Raise timeout_s, or look at the log:\n{log}")
+    return HandlerError(message, kind, [str(line) for line in fields.get("stackTrace") or ()])
+
+
+class _translated:
+    """Turns boto3's errors into one that says what was being done."""
+
+    def __init__(self, doing: str) -> None:
+        self.doing = doing
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, (ClientError, BotoCoreError, WaiterError)):
+            raise DeploymentError(f"The platform would not {self.doing}: {error}") from error
