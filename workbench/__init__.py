@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from workbench.deployments import deploy
     from workbench.errors import WorkbenchError
     from workbench.invocation import InvocationResult, Phases
-    from workbench.package import Package, package
+    from workbench.package import Package
     from workbench.records import Measurement, Provenance, Run
     from workbench.samples import sample
     from workbench.service import Resources, Service
@@ -44,7 +44,6 @@ __all__ = [
     "doctor",
     "experiments",
     "labs",
-    "package",
     "sample",
     "statistics",
     "tradeoff",
@@ -66,7 +65,6 @@ _HOMES = {
     "compare": "comparison",
     "deploy": "deployments",
     "doctor": "capabilities:find",
-    "package": "package",
     "sample": "samples",
 }
 
@@ -78,7 +76,7 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f"workbench.{name}")
     module, _, inner = _HOMES[name].partition(":")
     value = getattr(importlib.import_module(f"workbench.{module}"), inner or name)
-    globals()[name] = value  # also where a submodule of the same name (package) would otherwise shadow it
+    globals()[name] = value
     return value
 
 

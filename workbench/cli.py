@@ -1,0 +1,121 @@
+"""The `workbench` command."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from workbench.errors import WorkbenchError
+
+app = typer.Typer(
+    help="One service, three deployments, four measurements.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+# Heavy modules are imported inside the command that needs them, so that `serve` stays small and `--help` quick.
+
+
+@app.command()
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False) -> None:
+    """Show what this machine can do, and how to get the rest."""
+    from workbench import capabilities
+
+    found = capabilities.find()
+    typer.echo(json.dumps(found.to_json(), indent=1) if as_json else str(found))
+
+
+@app.command()
+def compare(
+    service: Annotated[str, typer.Argument(help="A directory with a handler, or the name of a sample.")] = "pricing",
+    handler: Annotated[str, typer.Option(help="module.function in that directory.")] = "app.handler",
+    memory_mb: Annotated[int, typer.Option(help="Memory of one instance; 1,769 MB is one vCPU.")] = 1769,
+    timeout_s: Annotated[int, typer.Option(help="Seconds one invocation may take.")] = 30,
+    payload: Annotated[str, typer.Option(help="JSON to invoke with; @FILE reads it from a file.")] = "",
+    deployments: Annotated[
+        str, typer.Option(help="Which to compare, with commas between.")
+    ] = "serverless,container,vm",
+    out: Annotated[Path, typer.Option(help="Where run.json, report.ipynb and report.html go.")] = Path("out"),
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer samples: a look, not a basis for a decision.")] = False,
+) -> None:
+    """Deploy a service three ways, measure, print the nine forces and write the report."""
+    from workbench import main_job
+
+    main_job.run(
+        main_job.find_service(service, handler, memory_mb, timeout_s),
+        patterns=tuple(name.strip() for name in deployments.split(",") if name.strip()),
+        payload=main_job.read_payload(payload),
+        out=out,
+        quick=quick,
+    )
+
+
+@app.command()
+def serve(
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.")] = 0,
+    isolation: Annotated[str, typer.Option(help="auto, namespaces, process or docker.")] = "auto",
+    access_key: Annotated[str, typer.Option(help="Access key id to accept; default: a new one.")] = "",
+    secret_key: Annotated[str, typer.Option(help="Its secret; default: a new one.")] = "",
+    state: Annotated[Path | None, typer.Option(help="Keep functions and accepted events here across restarts.")] = None,
+) -> None:
+    """Run the local Lambda-compatible platform until it is interrupted."""
+    from workbench.faas import serve as platform
+
+    platform.run(port=port, isolation=isolation, access_key=access_key, secret_key=secret_key, state=state)
+
+
+@app.command()
+def load(
+    url: Annotated[str, typer.Argument(help="What to request; this machine only, unless --allow-remote.")],
+    rate: Annotated[float, typer.Option(help="Requests a second.")] = 50.0,
+    duration: Annotated[float, typer.Option(help="Seconds.")] = 10.0,
+    arrivals: Annotated[str, typer.Option(help="constant, poisson, ramp, step or burst.")] = "poisson",
+    allow_remote: Annotated[
+        bool, typer.Option("--allow-remote", help="The target is yours and may be loaded.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+) -> None:
+    """Send an open-loop load and print what came back; latency counts from the planned send time."""
+    from workbench.load import load_url
+
+    result = load_url(url, rate, duration, arrivals, allow_remote=allow_remote)
+    if as_json:
+        typer.echo(json.dumps(result))
+        return
+    for name, value in result.items():
+        typer.echo(f"{name:>16}  {value:,.2f}" if isinstance(value, float) else f"{name:>16}  {value}")
+
+
+@app.command()
+def clean(
+    everything: Annotated[bool, typer.Option("--all", help="Also what sessions that still run have made.")] = False,
+) -> None:
+    """Remove every process, container, cgroup and file that a dead session left behind."""
+    from workbench import cleaning
+
+    typer.echo(str(cleaning.clean(everything=everything)))
+
+
+def main() -> None:
+    """Run the command; a WorkbenchError becomes one clear message and exit status 1, Ctrl-C status 130."""
+    # A closed terminal or a polite kill ends the work as Ctrl-C does: through every `finally`.
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.default_int_handler)
+    try:
+        app()
+    except WorkbenchError as error:
+        typer.echo(f"workbench: {error}", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+"""The main job as the command line runs it: deploy three ways, measure, print the nine forces, write the report."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from workbench import comparison, report, tradeoff
+from workbench.cleaning import clean
+from workbench.deployments import PATTERNS, deploy
+from workbench.errors import DeploymentError, PackageError
+from workbench.records import Run
+from workbench.samples import PAYLOADS, SAMPLES, sample
+from workbench.service import Resources, Service
+
+RUN_FILE = "run.json"
+
+
+def find_service(name: str, handler: str, memory_mb: int, timeout_s: int) -> Service:
+    """The sample of that name, or the service in that directory; raises PackageError with what to correct."""
+    resources = Resources(memory_mb, timeout_s)
+    if name in SAMPLES and not Path(name).is_dir():
+        return sample(name, resources)
+    if not Path(name).exists():
+        raise PackageError(f"There is neither a directory nor a sample {name!r}. Samples: {', '.join(SAMPLES)}.")
+    return Service.from_dir(name, handler, resources=resources)
+
+
+def read_payload(text: str) -> Any:
+    """The payload from JSON text, or from the file named after an @; None when there is no text."""
+    if not text:
+        return None
+    try:
+        source = Path(text[1:]).read_text(encoding="utf-8") if text.startswith("@") else text
+        return json.loads(source)
+    except OSError as error:
+        raise PackageError(f"The payload's file cannot be read: {error}.") from error
+    except ValueError as error:
+        raise PackageError(
+            f"The payload is not JSON ({error}). Quote it for the shell: --payload '{{\"n\": 1}}'."
+        ) from error
+
+
+def run(service: Service, *, patterns: tuple[str, ...], payload: Any, out: Path, quick: bool) -> None:
+    """Compare and report into `out`; on Ctrl-C what was measured is in run.json, and nothing is left running."""
+    _check(patterns, out)
+    console = Console()
+    clean()  # what a session that was killed may have left: before measuring, so that it disturbs nothing
+    with _Shown(console) as shown:
+        try:
+            measured = comparison.compare(
+                service,
+                patterns,
+                quick=quick,
+                out=out,
+                progress=shown.update,
+                deploy=lambda s, p: deploy(s, p),
+                payload=_payload(service, payload),
+            )
+        except KeyboardInterrupt:
+            shown.stop()
+            console.print(_kept(out))
+            raise
+        shown.update("report", 0, 1)
+        pages = report.write(out / RUN_FILE, out)
+        shown.update("report", 1, 1)
+    _print(console, measured)
+    for path in (out / RUN_FILE, *pages):
+        console.print(f"  {path}", highlight=False)
+
+
+def _check(patterns: tuple[str, ...], out: Path) -> None:
+    for pattern in patterns:
+        if pattern not in PATTERNS:
+            raise DeploymentError(f"There is no deployment {pattern!r}. Choose from: {', '.join(PATTERNS)}.")
+    if not patterns or len(set(patterns)) != len(patterns):
+        raise DeploymentError("Name each deployment to compare once, with commas between: serverless,container,vm.")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        probe = out / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise DeploymentError(
+            f"Cannot write to {out} ({error.strerror}). Name another directory with --out."
+        ) from error
+
+
+def _payload(service: Service, given: Any) -> Any:
+    if given is not None or service.name not in SAMPLES or service.source.parent.name != "samples":
+        return given
+    return PAYLOADS[service.name]
+
+
+def _kept(out: Path) -> str:
+    path = out / RUN_FILE
+    if not path.exists():
+        return "Interrupted before the first measurement; nothing is left running."
+    return f"Interrupted. What was measured is in {path}; nothing is left running."
+
+
+def _print(console: Console, measured: Run) -> None:
+    console.print()
+    console.print(tradeoff.render(tradeoff.table(measured)))
+    console.print()
+
+
+class _Shown:
+    """The stages of the job as a progress display: live on a terminal, a line per stage elsewhere."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._tasks: dict[str, Any] = {}
+
+    def __enter__(self) -> _Shown:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Leave the display as it stands."""
+        self._bar.stop()
+
+    def update(self, stage: str, done: int, total: int) -> None:
+        """Show that `stage` has come to `done` of `total` steps."""
+        if stage not in self._tasks:
+            self._tasks[stage] = self._bar.add_task(stage, total=total)
+            if not self._console.is_terminal:
+                self._console.print(f"{stage} ...", highlight=False)
+        self._bar.update(self._tasks[stage], completed=done, total=total)
