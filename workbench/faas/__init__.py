@@ -1,0 +1,1 @@
+"""The local serverless platform: AWS Lambda's API and Runtime API over sandboxes of this machine."""
