@@ -1,0 +1,104 @@
+"""Proof that a lab cleans up: what this session owns on the machine, before, during and after."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import psutil
+
+from workbench.labs.panel import Panel, say, table
+from workbench.session import VARIABLE, session_id, state_dir
+
+CGROUPS = Path("/sys/fs/cgroup")
+
+
+@dataclass(frozen=True)
+class Owned:
+    """What a session owns, each thing as one line a person can look up."""
+
+    processes: tuple[str, ...] = ()
+    containers: tuple[str, ...] = ()
+    cgroups: tuple[str, ...] = ()
+    directories: tuple[str, ...] = ()
+
+    @property
+    def nothing(self) -> bool:
+        """Whether it owns none of them."""
+        return not any(getattr(self, field.name) for field in fields(self))
+
+    def counts(self) -> dict[str, int]:
+        """How many of each kind."""
+        return {field.name: len(getattr(self, field.name)) for field in fields(self)}
+
+    def __str__(self) -> str:
+        if self.nothing:
+            return "nothing: no process, no container, no cgroup, no directory"
+        return "\n".join(f"{kind}: {line}" for kind in self.counts() for line in getattr(self, kind))
+
+
+def owned(session: str | None = None) -> Owned:
+    """What `session` (this one by default) owns now, found by asking the kernel, the file system and Docker Engine.
+
+    The process that asks and those it was started by are left out: it is the owner.
+    """
+    name = session or session_id()
+    return Owned(tuple(_processes(name)), tuple(_containers(name)), tuple(_cgroups(name)), tuple(_directories(name)))
+
+
+def settled(timeout_s: float = 5.0) -> Owned:
+    """What this session owns once it owns nothing, or when `timeout_s` seconds have passed."""
+    deadline = time.monotonic() + timeout_s
+    while not (found := owned()).nothing and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return found
+
+
+def proof(before: Owned, during: Owned) -> Panel:
+    """The clean-up proof: counts before, while something ran, and now, with every leftover named."""
+    after = settled()
+    rows = [
+        [kind, str(before.counts()[kind]), str(during.counts()[kind]), str(after.counts()[kind])]
+        for kind in after.counts()
+    ]
+    html, text = table(["this session owns", "before", "while it ran", "now"], rows)
+    if after.nothing:
+        return Panel("Nothing is left", html, text, "good")
+    left = say("", str(after), "Run wb.clean() to remove it, and restart the kernel if it stays.")
+    return Panel("Something is left", html + left.html, f"{text}\n{left.text}", "bad")
+
+
+def _processes(session: str) -> Iterator[str]:
+    this = psutil.Process()
+    owners = {this.pid, *(parent.pid for parent in this.parents())}
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.pid not in owners and process.environ().get(VARIABLE) == session:
+                yield f"{process.pid} {' '.join(process.cmdline())[:100]}".strip()
+
+
+def _containers(session: str) -> Iterator[str]:
+    import docker
+    import docker.errors
+    import requests.exceptions
+
+    unreachable = (docker.errors.DockerException, requests.exceptions.RequestException, OSError)
+    with contextlib.suppress(*unreachable), contextlib.closing(docker.from_env(timeout=5)) as engine:
+        label = f"workbench.session={session}"
+        for container in engine.containers.list(all=True, filters={"label": label}, ignore_removed=True):
+            yield f"{container.name} ({container.status})"
+
+
+def _cgroups(session: str) -> Iterator[str]:
+    # Version 2 has one tree, version 1 one a controller. A group's own subgroups are its instances.
+    for group in [*CGROUPS.glob(f"workbench-{session}"), *CGROUPS.glob(f"*/workbench-{session}")]:
+        yield str(group)
+        yield from (str(child) for child in group.iterdir() if child.is_dir())
+
+
+def _directories(session: str) -> Iterator[str]:
+    with contextlib.suppress(OSError):
+        yield from (str(path) for path in sorted((state_dir() / "sessions" / session).iterdir()))

@@ -1,0 +1,33 @@
+"""What this machine can do, and which of it a lab will use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from workbench import capabilities
+from workbench.labs.panel import Panel, table
+from workbench.service import Service
+
+
+def machine() -> Panel:
+    """Every capability, found by trying it, with how to get what is missing."""
+    found = capabilities.find()
+    rows = []
+    for name in ("docker", "namespaces", "cgroups", "kvm"):
+        one = getattr(found, name)
+        rows.append([name, "yes" if one.available else "no", one.detail, "" if one.available else one.remedy])
+    html, text = table(["part", "works here", "found", "how to get it"], rows)
+    return Panel("This machine", html, text)
+
+
+def source(service: Service) -> Panel:
+    """The handler's own file, to read."""
+    from pygments import highlight  # type: ignore[import-untyped]
+    from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]
+    from pygments.lexers import PythonLexer  # type: ignore[import-untyped]
+
+    path = service.source / f"{service.handler.rpartition('.')[0].replace('.', '/')}.py"
+    code = path.read_text(encoding="utf-8")
+    shown = highlight(code, PythonLexer(), HtmlFormatter(noclasses=True, nobackground=True))
+    html = f'<div style="max-height:340px;overflow:auto;margin-top:6px;font-size:13px">{shown}</div>'
+    return Panel(f"{service.name}: {Path(path).name}", html, code)

@@ -1,0 +1,98 @@
+"""Exercise 00: a basket that is right whichever instance answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from workbench.deployment import Deployment
+from workbench.invocation import InvocationResult
+from workbench.labs.checks import Bench, NotYet, brief, check, expect
+from workbench.labs.exercises import Exercise
+
+_TURNS = 12
+
+
+def _add(deployment: Deployment, basket: list[str], sku: str, *, cold: bool = False) -> InvocationResult:
+    call = deployment.invoke_cold if cold else deployment.invoke
+    return call({"basket": basket, "add": sku})
+
+
+def _answer(result: InvocationResult) -> dict[str, Any]:
+    answer = result.payload.get("answer") if isinstance(result.payload, dict) else None
+    if not isinstance(answer, dict) or not {"basket", "total"} <= set(answer):
+        raise NotYet(f'The handler must return {{"basket": [...], "total": cents}}; it returned {brief(answer)}.')
+    return answer
+
+
+@check("A first customer fills a basket: the total is right")
+def _one_customer(bench: Bench) -> str:
+    function = bench.deployed("serverless")
+    first = _answer(_add(function, [], "A1", cold=True))
+    expect(first["total"], 250, "An empty basket, and A1 is added.")
+    second = _answer(_add(function, ["A1"], "B2"))
+    expect(second["total"], 1450, "A1 is in the basket, and B2 is added.")
+    return "Two calls, answered by one instance."
+
+
+@check("A second customer starts empty: nobody finds another's articles in the basket")
+def _two_customers(bench: Bench) -> str:
+    function = bench.deployed("serverless")
+    _add(function, [], "D4", cold=True)
+    second = _answer(_add(function, [], "C3"))
+    story = "Ann put D4 in her basket. Then Bob, whose basket is empty, added C3."
+    expect((second["basket"], second["total"]), (["C3"], 75), story)
+    return "Ann's basket and Bob's went through the same instance and did not meet."
+
+
+@check("A new instance answers: what was in the basket is still there")
+def _new_instance(bench: Bench) -> str:
+    function = bench.deployed("serverless")
+    before = _add(function, [], "A1", cold=True)
+    after = _add(function, ["A1"], "A1", cold=True)
+    if before.instance_id == after.instance_id:
+        raise NotYet("One instance answered both calls, so this could not be seen. Run the check again.")
+    expect(_answer(after)["total"], 500, "A1 was added, then a new instance took over and A1 was added again.")
+    return "Two instances answered, the second of them new and without any memory."
+
+
+@check("Two instances take turns: the running total is right whoever answers")
+def _two_instances(bench: Bench) -> str:
+    container = bench.deployed("container", instances=2)
+    basket: list[str] = []
+    answered: set[str] = set()
+    for turn in range(1, _TURNS + 1):
+        result = _add(container, basket, "A1")
+        answered.add(result.instance_id)
+        story = f"{turn - 1} × A1 in the basket, one more added; {len(answered)} instance(s) have answered so far."
+        expect(_answer(result)["total"], 250 * turn, story)
+        basket = [*basket, "A1"]
+    if len(answered) < 2:
+        raise NotYet("Only one instance answered, so this could not be seen. Run the check again.")
+    return f"{_TURNS} calls went to {len(answered)} instances ({container.sandbox})."
+
+
+@check("The catalogue is read once an instance, in its init, not once a call")
+def _init_once(bench: Bench) -> str:
+    function = bench.deployed("serverless")
+    first = _add(function, [], "A1", cold=True)
+    results = [first, *(_add(function, ["A1"] * n, "A1") for n in range(1, 4))]
+    same = [r.payload["loads"] for r in results if r.instance_id == first.instance_id]
+    expect(same[-1], 1, f"One instance answered {len(same)} calls. How often had it read the catalogue?")
+    return f"One instance answered {len(same)} calls and read the catalogue once."
+
+
+STATELESS = Exercise(
+    name="stateless",
+    title="A basket that is right whichever instance answers",
+    notebook="00_stateless.ipynb",
+    checked_handler="checked.handler",
+    checks=(_one_customer, _two_customers, _new_instance, _two_instances, _init_once),
+    hints=(
+        "A name at the top of the file lives as long as the instance does. Who else is served by this instance, and "
+        "what does the next instance know of it?",
+        'The caller sends along all it knows: event["basket"] is the basket before this call. What the handler needs '
+        "for its answer is in the event; what it returns comes back with the next call.",
+        "Make a new list of event['basket'] and the article added, and sum its prices. The catalogue is different: "
+        "it is the same for everybody, so reading it belongs at the top of the file, where it runs once an instance.",
+    ),
+)

@@ -1,0 +1,49 @@
+"""A figure that fills while cold starts are being measured."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from workbench.deployment import Deployment
+from workbench.invocation import InvocationResult
+
+if TYPE_CHECKING:
+    from workbench.charts import LiveLatency
+
+
+class _Watched:
+    """A deployment that tells `figure` of every cold start; everything else is passed on."""
+
+    def __init__(self, deployment: Deployment, figure: LiveLatency) -> None:
+        self._deployment, self._figure = deployment, figure
+
+    def invoke_cold(self, payload: Any) -> InvocationResult:
+        """Pass on, and draw the answer's latency."""
+        result = self._deployment.invoke_cold(payload)
+        self._figure.add(self._deployment.pattern, result.latency_ms)
+        return result
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._deployment, name)
+
+
+class Live:
+    """The figure that a cell shows while its next lines measure."""
+
+    def __init__(self, title: str) -> None:
+        from workbench import charts  # plotly is slow to import: only where a figure is drawn
+
+        self.figure = charts.live(title)
+
+    def watch(self, *deployments: Deployment) -> tuple[Any, ...]:
+        """The same deployments, drawn from now on."""
+        return tuple(_Watched(deployment, self.figure) for deployment in deployments)
+
+
+def live(title: str = "Cold starts, as they are measured") -> Live:
+    """Show an empty figure that fills with one dot for every cold start of the deployments it watches."""
+    from IPython.display import display
+
+    shown = Live(title)
+    display(shown.figure.figure)  # type: ignore[no-untyped-call]
+    return shown
