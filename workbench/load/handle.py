@@ -1,0 +1,210 @@
+"""The generator's process as its owner sees it: start it, follow it, send it elsewhere, stop it, take the result."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from workbench.errors import WorkbenchError
+from workbench.invocation import Target
+from workbench.load.result import LoadResult
+from workbench.load.schedule import Schedule
+from workbench.load.spec import DEFAULT_MAX_CONNECTIONS, LoadSpec, check_targets, targets_to_json
+from workbench.session import VARIABLE, session_id
+
+_START_S = 30.0
+_STOP_S = 10.0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a load is: seconds since its start; requests due so far, ended (answered or not), and planned in all."""
+
+    t_s: float
+    due: int
+    ended: int
+    planned: int
+
+
+class Load:
+    """A load that runs in its own process; a context manager that stops it when left early.
+
+    `progress` is called from another thread, four times a second. Raises WorkbenchError when the spec is out of bounds.
+    """
+
+    def __init__(self, spec: LoadSpec, progress: Callable[[Progress], None] | None = None) -> None:
+        self._spec = spec.check()
+        self._progress = progress
+        self._started = threading.Event()
+        self._started_s = 0.0
+        self._result: LoadResult | None = None
+        self._error = ""
+        self._raised: Exception | None = None
+        self._writing = threading.Lock()
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process; see close()
+        self._process = subprocess.Popen(
+            # -P: a module of the current directory must not take the place of one of ours.
+            [sys.executable, "-P", "-m", "workbench.load"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._stderr,
+            env={**os.environ, VARIABLE: session_id()},
+        )
+        self._reader = threading.Thread(target=self._read, name="load-result", daemon=True)
+        self._reader.start()
+        self._tell(spec.to_json())
+
+    def started_s(self) -> float:
+        """Wait until the load begins; its start on this machine's monotonic clock, in seconds."""
+        if not self._started.wait(_START_S) or not self._started_s:
+            raise self._failure()
+        return self._started_s
+
+    def retarget(self, targets: Sequence[Target]) -> None:
+        """Send what is still to come to `targets`; nothing happens when the load is over."""
+        check_targets(targets, allow_remote=self._spec.allow_remote)
+        self._tell({"targets": targets_to_json(targets)})
+
+    def result(self) -> LoadResult:
+        """Wait for the end; raises WorkbenchError when the generator failed. Interrupted, it goes on: see `cancel`."""
+        # A schedule and a time limit bound it; the generator that outlives them is broken, not slow.
+        bound = _START_S + self._spec.planned_s[-1] + self._spec.timeout_s + _STOP_S
+        self._reader.join(bound)
+        return self._finish()
+
+    def cancel(self) -> LoadResult:
+        """Stop now and return what there is, `complete` False if anything was left; also after `result`."""
+        self._tell({"stop": True})
+        self._reader.join(_STOP_S)
+        return self._finish()
+
+    def close(self) -> None:
+        """End the process, whatever it does; may be called twice."""
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        self._reader.join(_STOP_S)
+        with contextlib.suppress(OSError):
+            if self._process.stdin is not None:
+                self._process.stdin.close()
+        self._stderr.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _finish(self) -> LoadResult:
+        try:
+            if self._raised is not None:
+                raise self._raised
+            if self._result is None:
+                raise self._failure()
+            return self._result
+        finally:
+            self.close()
+
+    def _failure(self) -> WorkbenchError:
+        if self._error:
+            return WorkbenchError(self._error)
+        if self._stderr.closed:
+            return WorkbenchError("This load was closed before it had a result. Start another.")
+        self._stderr.seek(0)
+        said = self._stderr.read().decode(errors="replace").strip()[-2000:]
+        code = self._process.poll()
+        state = "does not end" if code is None else f"ended with status {code}"
+        return WorkbenchError(f"The load generator {state} without a result." + (f" It said:\n{said}" if said else ""))
+
+    def _tell(self, message: dict[str, Any]) -> None:
+        stdin = self._process.stdin
+        if stdin is None:
+            return
+        # A generator that has ended reads no more; its result, or its error, tells why.
+        with self._writing, contextlib.suppress(OSError, ValueError):
+            stdin.write(json.dumps(message, separators=(",", ":")).encode() + b"\n")
+            stdin.flush()
+
+    def _read(self) -> None:
+        stdout = self._process.stdout
+        if stdout is None:
+            return
+        try:
+            with stdout:
+                for line in stdout:
+                    self._take(json.loads(line))
+        except (ValueError, WorkbenchError) as error:
+            self._error = self._error or f"The load generator's answer could not be read: {error}"
+        finally:
+            self._started.set()
+
+    def _take(self, message: dict[str, Any]) -> None:
+        if "started_s" in message:
+            self._started_s = message["started_s"]
+            self._started.set()
+        elif "progress" in message:
+            told = message["progress"]
+            self._report(Progress(told["t_s"], told["due"], told["ended"], len(self._spec.planned_s)))
+        elif "error" in message:
+            self._error = message["error"]
+        elif "result" in message:
+            self._result = LoadResult.from_json(message["result"])
+
+    def _report(self, progress: Progress) -> None:
+        # The caller's own code, on our thread: what it raises is the caller's to see, and must not end the reading.
+        if self._progress is None or self._raised is not None:
+            return
+        try:
+            self._progress(progress)
+        except Exception as error:
+            self._raised = error
+
+
+def start_load(
+    targets: Sequence[Target],
+    schedule: Schedule,
+    *,
+    timeout_s: float = 30.0,
+    max_connections: int = DEFAULT_MAX_CONNECTIONS,
+    allow_remote: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+) -> Load:
+    """Begin a load on `targets` and return its handle at once; it starts to send a moment later (`Load.started_s`)."""
+    spec = LoadSpec(tuple(targets), schedule.planned_s, timeout_s, max_connections, allow_remote)
+    return Load(spec, progress)
+
+
+def run_load(
+    targets: Sequence[Target],
+    schedule: Schedule,
+    *,
+    timeout_s: float = 30.0,
+    max_connections: int = DEFAULT_MAX_CONNECTIONS,
+    allow_remote: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+) -> LoadResult:
+    """Send `schedule` to `targets` from a process of its own and wait for the result.
+
+    Each request goes to the target with the fewest outstanding. Raises WorkbenchError when the load is out of bounds,
+    leaves this machine unconfirmed, or its generator fails. Interrupted, it stops sending.
+    """
+    with start_load(
+        targets,
+        schedule,
+        timeout_s=timeout_s,
+        max_connections=max_connections,
+        allow_remote=allow_remote,
+        progress=progress,
+    ) as load:
+        return load.result()

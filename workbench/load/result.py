@@ -1,0 +1,123 @@
+"""What came back of a load, one entry a request, in the order planned."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from workbench.errors import WorkbenchError
+from workbench.statistics import percentile
+
+Status = Literal["ok", "throttled", "error", "timeout", "dropped"]
+
+STATUSES: tuple[Status, ...] = ("ok", "throttled", "error", "timeout", "dropped")
+
+KEPT_UP_P99_MS = 10.0
+"""The generator kept up when 99% of its requests left within 10 ms of their planned time: a choice of ours, well below
+the latencies that a late start could be mistaken for, and above what timers on a busy machine cause by themselves."""
+
+
+@dataclass(frozen=True)
+class LoadResult:
+    """Every request that was due: times in seconds from the start, latencies and lateness in milliseconds.
+
+    `latency_ms` counts from the *planned* send time and is None where no answer came (timeout, dropped, broken
+    connection). `status`: `ok`; `throttled` (HTTP 429); `error` (4xx, 5xx, the handler raised, or the connection
+    broke); `timeout`; `dropped` (due while the most connections allowed were all busy, so never sent). `instances` and
+    `cold` are what answers said of themselves. `started_s` is the start on this machine's monotonic clock.
+    `complete` is False when the load was stopped: requests that then had no answer yet are left out.
+    """
+
+    planned_s: tuple[float, ...]
+    latency_ms: tuple[float | None, ...]
+    status: tuple[Status, ...]
+    instances: tuple[str, ...]
+    groups: tuple[str, ...]
+    cold: tuple[bool, ...]
+    lateness_ms: tuple[float, ...]
+    started_s: float
+    complete: bool = True
+
+    @property
+    def counts(self) -> dict[Status, int]:
+        """How many requests ended in each status, those that occurred."""
+        found = Counter(self.status)
+        return {status: found[status] for status in STATUSES if found[status]}
+
+    @property
+    def ok_ms(self) -> tuple[float, ...]:
+        """Latencies of the requests that were answered well, in the order planned."""
+        return tuple(
+            latency
+            for latency, status in zip(self.latency_ms, self.status, strict=True)
+            if status == "ok" and latency is not None
+        )
+
+    @property
+    def lateness_p99_ms(self) -> float:
+        """How late the generator itself was, in 99 of 100 requests at most."""
+        return percentile(self.lateness_ms, 99) if self.lateness_ms else 0.0
+
+    @property
+    def kept_up(self) -> bool:
+        """Whether the load offered was the load planned: see KEPT_UP_P99_MS. Drops are counted apart."""
+        return self.lateness_p99_ms <= KEPT_UP_P99_MS
+
+    def summary(self) -> dict[str, Any]:
+        """The JSON of `workbench load`; `errors` is every request without a good answer, percentiles are of good ones.
+
+        Percentiles are None where no request was answered well. `sent` leaves out what was dropped.
+        """
+        good = self.ok_ms
+        counts = self.counts
+        return {
+            "sent": len(self.status) - counts.get("dropped", 0),
+            "ok": len(good),
+            "errors": len(self.status) - len(good),
+            **{f"p{q}_ms": round(percentile(good, q), 3) if good else None for q in (50, 95, 99)},
+            "lateness_p99_ms": round(self.lateness_p99_ms, 3),
+            "kept_up": self.kept_up,
+            "counts": counts,
+            "complete": self.complete,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> LoadResult:
+        """Read the generator's last line; raises WorkbenchError when it is not one."""
+        try:
+            return cls(
+                tuple(data["planned_s"]),
+                tuple(data["latency_ms"]),
+                tuple(STATUSES[code] for code in data["status"]),
+                _named(data["instances"]),
+                _named(data["groups"]),
+                tuple(bool(flag) for flag in data["cold"]),
+                tuple(data["lateness_ms"]),
+                float(data["started_s"]),
+                data["complete"] is True,
+            )
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise WorkbenchError(f"The load generator's result is garbled: {error!r}.") from error
+
+
+class Column:
+    """A column of few different names, written as a table of them and an index into it for each request."""
+
+    def __init__(self) -> None:
+        self._codes: dict[str, int] = {}
+        self._entries: list[int] = []
+
+    def append(self, name: str) -> None:
+        """Add the next request's name."""
+        self._entries.append(self._codes.setdefault(name, len(self._codes)))
+
+    def to_json(self) -> dict[str, Any]:
+        """The table and the indices."""
+        return {"names": list(self._codes), "of": self._entries}
+
+
+def _named(column: Mapping[str, Any]) -> tuple[str, ...]:
+    names = cast(Sequence[str], column["names"])
+    return tuple(names[code] for code in column["of"])
