@@ -126,7 +126,7 @@ class Replica:
         return InvocationResult(
             answer,
             response.getheader("X-Workbench-Instance") or self.id,
-            response.getheader("X-Workbench-Cold") == "1",
+            cold and response.getheader("X-Workbench-Cold") == "1",  # a spare instance's first call waited for no start
             latency_ms,
             phases,
             log_tail=self.tail()[-4096:],
