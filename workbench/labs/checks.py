@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from html import escape
-from pathlib import Path
 from typing import Any
 
 from workbench.deployment import Deployment
@@ -87,25 +87,30 @@ def run(checks: Sequence[Check], service: Service, deploy: Deployer) -> tuple[Ou
 
 
 def _outcomes(checks: Sequence[Check], bench: Bench) -> Iterator[Outcome]:
+    stuck = False
     for one in checks:
+        if stuck:  # each would wait for the time limit again
+            yield Outcome(one.title, False, "Not tried: first the handler must answer in time.")
+            continue
         try:
             yield Outcome(one.title, True, one.test(bench))
         except NotYet as finding:
             yield Outcome(one.title, False, str(finding))
         except InvocationTimeout:
+            stuck = True
             yield Outcome(one.title, False, "The handler did not answer in time. Look for a loop that never ends.")
         except HandlerError as error:
             yield Outcome(
-                one.title, False, f"Your code raised {error.error_type}: {error.error_message}.{_place(error)}"
+                one.title, False, f"Your code raised {error.error_type}: {error.error_message}{_place(error)}"
             )
         except WorkbenchError as error:
             yield Outcome(one.title, False, f"It could not be tried: {error}")
 
 
 def _place(error: HandlerError) -> str:
-    """The line of the learner's own file in the trace, where there is one."""
-    own = [line.strip() for line in error.stack_trace if 'app.py"' in line]
-    return f" {own[-1].splitlines()[0].replace(str(Path('/var/task')) + '/', '')}." if own else ""
+    """Where in the learner's own file it was raised, when the trace tells."""
+    lines = re.findall(r'app\.py", line (\d+)', "".join(error.stack_trace))
+    return f" (app.py, line {lines[-1]})" if lines else ""
 
 
 def report(name: str, outcomes: Sequence[Outcome], notice: str = "") -> Panel:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from workbench import capabilities
 from workbench.labs.panel import Panel, table
 from workbench.service import Service
 
 
 def machine() -> Panel:
     """Every capability, found by trying it, with how to get what is missing."""
+    from workbench import capabilities
+
     found = capabilities.find()
     rows = []
     for name in ("docker", "namespaces", "cgroups", "kvm"):
