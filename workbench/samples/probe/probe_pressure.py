@@ -24,7 +24,7 @@ def allocate(megabytes, processes=1):
     share = max(1, int(megabytes) // int(processes))
     children = [in_child(lambda report: take(share, report)) for _ in range(int(processes))]
     reached, ends = [], []
-    for pid, progress in children:
+    for _, progress in children:
         # A child holds its memory until its pipe's other end is closed, so that all hold theirs at the same time.
         reached.append(last_number(progress))
     for pid, progress in children:

@@ -1,0 +1,83 @@
+"""Which languages a deployment takes: tried, by deploying a handler written in each."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workbench.deployment import Deployment
+from workbench.errors import WorkbenchError
+from workbench.service import Resources, Service
+
+
+@dataclass(frozen=True)
+class _Language:
+    name: str
+    runtime: str
+    handler: str
+    file: str
+    text: str
+
+
+OTHERS = (
+    _Language(
+        "node",
+        "nodejs22.x",
+        "index.handler",
+        "index.js",
+        'exports.handler = async (event) => ({ language: "node" });\n',
+    ),
+    _Language(
+        "java",
+        "java21",
+        "Handler::handleRequest",
+        "Handler.java",
+        "import java.util.Map;\n\npublic class Handler {\n"
+        "    public Map<String, String> handleRequest(Map<String, Object> event) {\n"
+        '        return Map.of("language", "java");\n    }\n}\n',
+    ),
+)
+
+
+def languages(deployment: Deployment) -> dict[str, Any]:
+    """By language: whether a handler in it `works` here, and the deployment's `answer`.
+
+    Python is known to work: the service under test is written in it. The others are deployed and invoked.
+    """
+    found: dict[str, Any] = {
+        "python": {"works": True, "answer": f"the service under test answers ({deployment.service.runtime})"}
+    }
+    for language in OTHERS:
+        works, answer = _try(deployment, language)
+        found[language.name] = {"works": works, "answer": answer}
+    return found
+
+
+def _try(deployment: Deployment, language: _Language) -> tuple[bool, str]:
+    with tempfile.TemporaryDirectory(prefix="workbench-language-") as place:
+        Path(place).chmod(0o755)
+        Path(place, language.file).write_text(language.text, encoding="utf-8")
+        service = Service(
+            f"language-{language.name}",
+            Path(place),
+            language.handler,
+            language.runtime,
+            Resources(memory_mb=512, timeout_s=5),
+        )
+        try:
+            tried = deployment.beside(service)
+        except WorkbenchError as error:
+            return False, f"{language.runtime}: {_first_line(error)}"
+        try:
+            answer = tried.invoke({}).payload
+        except WorkbenchError as error:
+            return False, f"{language.runtime}: {_first_line(error)}"
+        finally:
+            tried.close()
+    return answer == {"language": language.name}, f"{language.runtime}: answered {answer!r}"
+
+
+def _first_line(error: WorkbenchError) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

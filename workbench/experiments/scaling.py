@@ -1,0 +1,208 @@
+"""A burst onto a service at rest: how long until requests meet their latency goal, and at how many instances."""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from workbench.deployment import Deployment
+from workbench.errors import DeploymentError, WorkbenchError
+from workbench.experiments.progress import Progress, keeping, silent
+from workbench.experiments.timeline import instances_over_time, time_to_goal
+from workbench.load import Load, LoadResult, Schedule, constant, poisson, start_load
+from workbench.records import Measurement, Provenance
+from workbench.statistics import interval, percentile
+
+LEAST_GOAL_MS = 50.0
+GOAL_FACTOR = 5.0
+WARM_SAMPLES = 12
+REST_WITHIN_S = 10.0
+MOST_AT_ONCE = 16
+"""Instances that serverless may start here: AWS gives a thousand, two cores do not."""
+
+
+@dataclass(frozen=True)
+class Burst:
+    """What is sent to every deployment alike: requests a second, for seconds, against a latency goal."""
+
+    rate_per_s: float
+    duration_s: float
+    goal_ms: float
+    limit: int  # instances serverless may start
+
+
+def scaling(
+    *deployments: Deployment,
+    rate_per_s: float | None = None,
+    duration_s: float = 10.0,
+    goal_ms: float | None = None,
+    peak: int = 3,
+    payload: Any = None,
+    seed: int = 1,
+    progress: Progress | None = None,
+) -> tuple[Measurement, ...]:
+    """Send the same open-loop burst (Poisson arrivals, pre-drawn) to each deployment in turn, from its resting state.
+
+    At rest serverless has no instance and container and VM have one. When the burst begins, serverless scales by
+    itself; for the others an operator, as attentive as can be, asks for `peak` instances at that moment, and requests
+    go to the new ones as soon as they are ready. `rate_per_s` is by default the highest, up to 60, that keeps this
+    machine from being the bottleneck; `goal_ms` is by default 5 times the slowest deployment's warm median, at least
+    50 ms. Samples: milliseconds from the planned send time to the answer, of requests answered. Detail:
+    time_to_goal_s (after which 95% of the requests of every second met the goal; None: never), instances [[s, n]] from
+    the burst's start, counts by status, percentiles, and how late the generator itself was. Raises DeploymentError
+    when a deployment does not come to rest, what `invoke` raises, and Interrupted.
+    """
+    tell = progress or silent
+    payload = {} if payload is None else payload
+    done: list[Measurement] = []
+    with keeping(lambda: tuple(done)):
+        tell("scaling: warm latency", 0, len(deployments) + 1)
+        burst = _plan(deployments, payload, rate_per_s, duration_s, goal_ms, peak)
+        for place, deployment in enumerate(deployments):
+            tell(f"scaling: {deployment.pattern}, {burst.rate_per_s:g}/s", place + 1, len(deployments) + 1)
+            _one_burst(deployment, burst, peak, payload, seed, done)
+        tell("scaling", len(deployments) + 1, len(deployments) + 1)
+    return tuple(done)
+
+
+def bearable_rate(cold_s: float, warm_s: float, cores: int, most: float = 60.0) -> float:
+    """The highest rate, in requests a second, at which this machine is not what limits: half of its cores busy with
+    warm requests, and at most half of MOST_AT_ONCE instances starting at once."""
+    by_work = 0.5 * cores / max(warm_s, 1e-4)
+    by_starts = 0.5 * MOST_AT_ONCE / max(cold_s, 1e-4)
+    return max(1.0, round(min(most, by_work, by_starts), 1))
+
+
+def _plan(
+    deployments: Sequence[Deployment],
+    payload: Any,
+    rate: float | None,
+    duration_s: float,
+    goal_ms: float | None,
+    peak: int,
+) -> Burst:
+    """One burst for all, from the slowest deployment's cold and warm latency."""
+    cold = [d.invoke_cold(payload).latency_ms / 1000 for d in deployments]
+    # The smallest median says what the handler needs; the largest, what a warm answer takes at worst.
+    warm = [percentile([d.invoke(payload).latency_ms for _ in range(WARM_SAMPLES)], 50) for d in deployments]
+    chosen = rate if rate is not None else bearable_rate(max(cold), max(warm) / 1000, os.cpu_count() or 1)
+    goal = goal_ms if goal_ms is not None else round(max(GOAL_FACTOR * max(warm), LEAST_GOAL_MS), 1)
+    # Little's law: so many requests arrive while an instance starts; half as many again for an uneven stream.
+    limit = max(peak, min(MOST_AT_ONCE, math.ceil(chosen * max(cold) * 1.5) + 2))
+    return Burst(chosen, duration_s, goal, limit)
+
+
+def _one_burst(
+    deployment: Deployment, burst: Burst, peak: int, payload: Any, seed: int, done: list[Measurement]
+) -> None:
+    start_instances = _rest(deployment, burst.limit)
+    timeout_s = float(deployment.service.resources.timeout_s)
+    failure: list[WorkbenchError] = []
+    with start_load(deployment.targets(payload), _schedule(burst, seed), timeout_s=timeout_s) as load:
+        started_s = load.started_s()
+        operator = threading.Thread(target=_scale_out, args=(deployment, load, peak, payload, failure), name="operator")
+        operator.start()
+        try:
+            result, complete = _wait(load)
+        finally:
+            operator.join()
+    until_s = burst.duration_s if complete else time.monotonic() - started_s
+    if result.planned_s and not failure:
+        timeline = instances_over_time(deployment.events(), started_s, start_instances, until_s)
+        done.append(_measurement(deployment, burst, result, timeline, complete))
+    if not complete:
+        raise KeyboardInterrupt
+    if failure:
+        raise failure[0]
+    if not _scales_itself(deployment):
+        deployment.scale(1)
+
+
+def _wait(load: Load) -> tuple[LoadResult, bool]:
+    """The load's result, and whether it is the whole of it; an interrupted load is stopped and gives what it has."""
+    try:
+        return load.result(), True
+    except KeyboardInterrupt:
+        return load.cancel(), False
+
+
+def _schedule(burst: Burst, seed: int) -> Schedule:
+    # So few requests that a Poisson stream could be an empty one are sent evenly.
+    if burst.rate_per_s * burst.duration_s < 20:
+        return constant(burst.rate_per_s, burst.duration_s)
+    return poisson(burst.rate_per_s, burst.duration_s, seed)
+
+
+def _scales_itself(deployment: Deployment) -> bool:
+    """Whether instances come and go with the requests, from zero (the protocol's `scale` then sets only a limit)."""
+    return deployment.pattern == "serverless"
+
+
+def _rest(deployment: Deployment, limit: int) -> int:
+    """Bring the deployment to its resting state; returns the number of instances it then has."""
+    if not _scales_itself(deployment):
+        deployment.scale(1)
+        wanted = 1
+    else:
+        deployment.scale(limit)
+        for instance in deployment.instances():
+            deployment.kill_instance(instance.instance_id)
+        wanted = 0
+    deadline = time.monotonic() + REST_WITHIN_S
+    while len(deployment.instances()) != wanted:
+        if time.monotonic() > deadline:
+            raise DeploymentError(
+                f"{deployment.pattern} has {len(deployment.instances())} instances at rest instead of {wanted}. "
+                "Look at its events() and logs()."
+            )
+        time.sleep(0.02)
+    return wanted
+
+
+def _scale_out(deployment: Deployment, load: Load, peak: int, payload: Any, failure: list[WorkbenchError]) -> None:
+    """The operator: asks for all new instances at once, and sends requests to them when they are ready."""
+    if _scales_itself(deployment):
+        return
+    try:
+        deployment.scale(peak)
+        load.retarget(deployment.targets(payload))
+    except WorkbenchError as error:
+        failure.append(error)
+
+
+def _measurement(
+    deployment: Deployment, burst: Burst, result: LoadResult, timeline: list[list[float]], complete: bool
+) -> Measurement:
+    answered = result.ok_ms
+    until_s = timeline[-1][0]
+    detail: dict[str, Any] = {
+        "rate_per_s": burst.rate_per_s,
+        "duration_s": burst.duration_s,
+        "planned_s": list(result.planned_s),
+        "latency_ms": list(result.latency_ms),
+        "status": list(result.status),
+        "goal_ms": burst.goal_ms,
+        "time_to_goal_s": time_to_goal(result.planned_s, result.latency_ms, result.status, burst.goal_ms, until_s),
+        "instances": timeline,
+        "counts": dict(result.counts),
+        "start_instances": int(timeline[0][1]),
+        "peak_instances": int(max(n for _, n in timeline)),
+        "lateness_p99_ms": result.lateness_p99_ms,
+        "kept_up": result.kept_up,
+    }
+    if answered:
+        detail |= {f"p{q}_ms": percentile(answered, q) for q in (50, 95, 99)}
+        detail["ci95_p99_ms"] = list(interval(answered, 99))
+    how = (
+        f"one open-loop burst of {len(result.planned_s)} requests at {burst.rate_per_s:g} a second for "
+        f"{burst.duration_s:g} s from the resting state; latency from the planned send time; deployments in turn"
+    )
+    provenance = Provenance("measured", how)
+    return Measurement(
+        "scaling", deployment.pattern, deployment.sandbox, "ms", answered, provenance, detail=detail, complete=complete
+    )
