@@ -56,8 +56,8 @@ class Cgroup:
 
     @property
     def controllers(self) -> frozenset[str]:
-        """Which of memory, cpu, pids, freezer and cpuacct this group really has."""
-        return frozenset(self.directories)
+        """Which limits hold, in the words of `Sandbox.enforced`: of memory, cpu, pids and freeze."""
+        return frozenset("freeze" if name == "freezer" else name for name in self.directories) - {"cpuacct"}
 
     def add(self, pid: int) -> None:
         """Move process `pid` (and what it starts from now on) into the group; raises DeploymentError."""
