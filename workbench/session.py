@@ -8,6 +8,7 @@ name: the directory `sessions/ID` below `state_dir()`, processes (the variable i
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import tempfile
@@ -47,15 +48,23 @@ def state_dir() -> Path:
 
 
 def session_dir() -> Path:
-    """This session's directory, made on first use; removed by `remove_session_dir` or `workbench clean`."""
+    """This session's directory, made on first use; removed when its owner ends, or by `workbench clean`."""
     path = state_dir() / "sessions" / session_id()
-    path.mkdir(parents=True, mode=0o700, exist_ok=True)
+    if not path.is_dir():
+        path.mkdir(parents=True, mode=0o700, exist_ok=True)
+        if VARIABLE not in os.environ:  # the owner removes it at its end; whoever inherited the session does not
+            atexit.register(_remove_if_owner, os.getpid())
     return path
 
 
 def remove_session_dir() -> None:
     """Remove this session's directory and all in it."""
     shutil.rmtree(state_dir() / "sessions" / session_id(), ignore_errors=True)
+
+
+def _remove_if_owner(owner: int) -> None:
+    if os.getpid() == owner:  # not in a fork of it
+        remove_session_dir()
 
 
 def _start_time(pid: int) -> str:
