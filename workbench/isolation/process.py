@@ -1,0 +1,192 @@
+"""The process sandbox: a Python process of its own session. It bounds memory and takes the CPU away; it hides nothing.
+
+It works everywhere, also in a container without privileges, and is what the others are compared with.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from workbench.errors import DeploymentError
+from workbench.isolation import cgroups, channel, keeper
+from workbench.isolation.rootfs import runtime_dir
+from workbench.isolation.tree import ProcessTree
+from workbench.isolation.watch import MemoryWatch
+from workbench.sandbox import SandboxSpec, Usage
+from workbench.session import session_dir
+
+NAME = "process"
+
+
+def launch(spec: SandboxSpec) -> ProcessSandbox:
+    """Start `spec.entry` as a process of this machine; raises DeploymentError when that fails."""
+    launched_ns = time.monotonic_ns()
+    channel.check(spec)
+    runtime = runtime_dir()
+    keeper.keep(spec.name)
+    with contextlib.ExitStack() as undo:
+        undo.callback(keeper.forget, spec.name)
+        home = Path(tempfile.mkdtemp(dir=session_dir(), prefix=f"{spec.name}."))
+        undo.callback(shutil.rmtree, home, ignore_errors=True)
+        ours, theirs = channel.control_pair()
+        undo.callback(ours.close)
+        output, write_end = channel.output_pipe()
+        undo.callback(os.close, output)
+        environment = channel.environment(spec, task_root=str(spec.code), runtime_dir=str(runtime), home=str(home))
+        environment["WORKBENCH_CONTROL_FD"] = str(theirs.fileno())
+        inherited, address, listener = [theirs.fileno()], "", None
+        if spec.entry == channel.HTTP_ENTRY:
+            listener = channel.http_listener()
+            address = channel.address_of(listener)
+            environment["WORKBENCH_LISTEN_FD"] = str(listener.fileno())
+            inherited.append(listener.fileno())
+        cgroup = cgroups.create(spec.name, spec.resources, spec.pids_limit)
+        if cgroup is not None:
+            undo.callback(cgroup.remove)
+        try:
+            process = subprocess.Popen(
+                [channel.interpreter(), *channel.PYTHON_OPTIONS, str(runtime / spec.entry)],
+                stdin=subprocess.DEVNULL,
+                stdout=write_end,
+                stderr=write_end,
+                cwd=spec.code,
+                env=environment,
+                pass_fds=inherited,
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:
+            raise DeploymentError(f"The process of instance {spec.name} could not be started: {error}.") from error
+        finally:
+            theirs.close()
+            os.close(write_end)
+            if listener is not None:  # the instance's alone, so that connections are refused once it is gone
+                listener.close()
+        if cgroup is not None:
+            cgroup.add(process.pid)
+        undo.pop_all()
+    return ProcessSandbox(spec, process, cgroup, ours, output, address, home, launched_ns)
+
+
+class ProcessSandbox:
+    """See `workbench.sandbox.Sandbox`. Its limits hold by cgroup where one can be made, else memory by a watch."""
+
+    kind = NAME
+
+    def __init__(
+        self,
+        spec: SandboxSpec,
+        process: subprocess.Popen[bytes],
+        cgroup: cgroups.Cgroup | None,
+        control: socket.socket,
+        output: int,
+        address: str,
+        home: Path,
+        launched_ns: int,
+    ) -> None:
+        self.name, self.address, self.control, self.output = spec.name, address, control, output
+        self.launched_ns = launched_ns
+        self._process, self._cgroup, self._home = process, cgroup, home
+        self._tree = ProcessTree(process.pid, spec.name)
+        self._held = frozenset(cgroup.controllers) if cgroup is not None else frozenset()
+        watched = "memory" not in self._held
+        self._watch = MemoryWatch(self._tree, spec.resources.memory_mb * 2**20) if watched else None
+        self._lock = threading.RLock()
+        self._last = Usage(0.0, 0)
+        self._oom_killed = self._closed = False
+
+    @property
+    def enforced(self) -> frozenset[str]:
+        """Limits that hold. Without a memory cgroup, `memory` is a watch that looks every 50 ms."""
+        return frozenset({"memory", "freeze"}) | (self._held & {"cpu", "pids"})
+
+    def freeze(self) -> None:
+        """Take its CPU away until `thaw`."""
+        with self._lock:
+            if self.exit_code() is not None:
+                return
+            if self._cgroup is not None and "freeze" in self._held:
+                self._cgroup.freeze()
+            else:
+                self._tree.stop()
+
+    def thaw(self) -> None:
+        """Let it run again."""
+        with self._lock:
+            if self.exit_code() is not None:
+                return
+            if self._cgroup is not None and "freeze" in self._held:
+                self._cgroup.thaw()
+            else:
+                self._tree.go_on()
+
+    def usage(self) -> Usage:
+        """CPU and peak memory so far; what was last seen once it has ended."""
+        with self._lock:
+            now = self._cgroup.usage() if self._cgroup is not None else None
+            if now is None and self._process.returncode is None:
+                now = self._tree.usage()
+            if now is not None:
+                peak = max(now.peak_memory_bytes, self._last.peak_memory_bytes)
+                self._last = Usage(max(now.cpu_s, self._last.cpu_s), peak)
+            return self._last
+
+    def oom_killed(self) -> bool:
+        """Whether its memory limit ended something inside."""
+        with self._lock:
+            if self._watch is not None:
+                return self._watch.exceeded
+            if self._cgroup is not None and not self._oom_killed:
+                self._oom_killed = self._cgroup.oom_kills() > 0
+            return self._oom_killed
+
+    def exit_code(self) -> int | None:
+        """None while it lives; its exit status, or minus the signal that ended it."""
+        with self._lock:
+            if self._process.returncode is not None or not hasattr(os, "waitid"):
+                return self._process.poll()
+            # Looked at but not waited for: until `kill`, the number of the process must not become another's.
+            try:
+                ended = os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:  # somebody else in this process waited for it
+                return self._process.poll()
+            if ended is None:
+                return None
+            return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
+
+    def kill(self) -> None:
+        """End it and everything it started, at once."""
+        with self._lock:
+            if self._process.returncode is not None:
+                return
+            self.usage()
+            if self._cgroup is not None:
+                self._cgroup.kill()
+            if self._watch is not None:
+                self._watch.end()
+            self._tree.kill()
+            self._process.wait()
+
+    def close(self) -> None:
+        """`kill`, then release descriptors, the cgroup and the private directory."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            self.kill()
+            self.oom_killed()
+            self.usage()
+            if self._cgroup is not None:
+                self._cgroup.remove()
+                self._cgroup = None
+            self.control.close()
+            os.close(self.output)
+            shutil.rmtree(self._home, ignore_errors=True)
+            keeper.forget(self.name)

@@ -1,0 +1,111 @@
+"""The inside's end of the control channel: marks go out, the owner's death comes in.
+
+The module's name (like its siblings') is unlikely to hide a module of the service, which is imported beside it.
+"""
+
+from __future__ import annotations
+
+import time
+
+# Before all other imports: an entry imports this module first, so this is its first instruction.
+STARTED_NS = time.monotonic_ns()
+
+import array  # noqa: E402
+import json  # noqa: E402
+import os  # noqa: E402
+import socket  # noqa: E402
+import sys  # noqa: E402
+from typing import Any  # noqa: E402
+
+
+def connect() -> socket.socket:
+    """The control channel, inherited or connected to; child processes of the handler do not get it."""
+    number = os.environ.pop("WORKBENCH_CONTROL_FD", "")
+    if number:
+        control = socket.socket(fileno=int(number))
+        control.set_inheritable(False)
+    else:
+        control = socket.socket(socket.AF_UNIX)
+        control.connect(os.environ.pop("WORKBENCH_CONTROL_PATH"))
+    _take_output()
+    _end_with_owner(control)
+    return control
+
+
+def mark(
+    control: socket.socket,
+    name: str,
+    *,
+    at_ns: int | None = None,
+    error: dict[str, Any] | None = None,
+    descriptor: int | None = None,
+) -> None:
+    """Write one mark: `at_ns` on the monotonic clock (now), with an `error` or a file `descriptor` passed out."""
+    message: dict[str, Any] = {"mark": name, "at_ns": at_ns or time.monotonic_ns()}
+    if error is not None:
+        message["error"] = error
+    line = json.dumps(message).encode() + b"\n"
+    if descriptor is None:
+        control.sendall(line)
+    else:
+        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [descriptor]))
+        sent = control.sendmsg([line], [rights])
+        control.sendall(line[sent:])
+
+
+def use_task_root() -> str:
+    """Make the service importable, before everything else as on Lambda; returns its directory."""
+    runtime = os.path.dirname(os.path.abspath(__file__))
+    task_root = os.environ.get("LAMBDA_TASK_ROOT") or os.getcwd()
+    sys.path[:] = [task_root, *(entry for entry in sys.path if entry != runtime), runtime]
+    return task_root
+
+
+def _take_output() -> None:
+    path = os.environ.pop("WORKBENCH_OUTPUT_PATH", "")
+    if path:
+        output = os.open(path, os.O_WRONLY)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        os.close(output)
+
+
+def _end_with_owner(control: socket.socket) -> None:
+    """End this instance, and what it started, when the other end of `control` is closed, even by SIGKILL.
+
+    The owner never writes, so the first thing that can happen on the channel is its end. On Linux the kernel itself
+    then sends SIGKILL to the process group (F_SETSIG): that also ends a handler that never gives up the interpreter,
+    or that is stopped. A parent-death signal would not do: it fires when the *thread* that launched us ends. A
+    namespace's first process ignores signals from within, so there, and elsewhere than on Linux, a thread watches.
+    """
+    if sys.platform == "linux" and os.getpid() != 1:
+        import fcntl
+        import signal
+
+        leader = os.getpgrp() == os.getpid()
+        fcntl.fcntl(control, fcntl.F_SETOWN, -os.getpid() if leader else os.getpid())
+        fcntl.fcntl(control, fcntl.F_SETSIG, int(signal.SIGKILL))
+        fcntl.fcntl(control, fcntl.F_SETFL, fcntl.fcntl(control, fcntl.F_GETFL) | os.O_ASYNC)
+        try:
+            gone = control.recv(1, socket.MSG_DONTWAIT | socket.MSG_PEEK) == b""
+        except BlockingIOError:
+            gone = False
+        if gone:  # before the signal was asked for
+            _end(control)
+        return
+    import threading
+
+    threading.Thread(target=_end, args=(control,), name="owner-watch", daemon=True).start()
+
+
+def _end(control: socket.socket) -> None:
+    try:
+        while control.recv(4096):
+            pass
+    except OSError:
+        pass
+    if os.getpgrp() == os.getpid() != 1:
+        import signal
+
+        os.killpg(0, signal.SIGKILL)
+    os._exit(137)
