@@ -77,6 +77,6 @@ def _nothing_is_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture
 def nobody() -> Iterator[dict[str, str]]:
-    """The environment for a command run as an unprivileged user (`tests.unprivileged.command`), with a home of its own."""
+    """The environment, with a home of its own, for a `tests.unprivileged.command`."""
     with unprivileged.home() as environment:
         yield environment
