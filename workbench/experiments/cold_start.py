@@ -23,7 +23,7 @@ class _Taken:
     deployment: Deployment
     seen: set[str]
     cold: list[InvocationResult] = field(default_factory=list)
-    warm_ms: list[float] = field(default_factory=list)
+    warm: list[InvocationResult] = field(default_factory=list)
     warmups: list[float] = field(default_factory=list)
     refused: int = 0
 
@@ -41,8 +41,8 @@ def cold_start(
     A sample counts only when the instance that answered is one never seen before; any other is refused, counted and
     taken anew. After each cold start `warm_per_sample` invocations time the same instance warm. Raises DeploymentError
     when a deployment gives no new instance, what `invoke` raises when the service does not answer, and Interrupted.
-    Detail: p50_ms, p95_ms, ci95_ms of the median (order statistics), phases_ms, instances, warm_ms, warm_p50_ms,
-    refused, each list in the order taken.
+    Detail: p50_ms, p95_ms, ci95_ms of the median (order statistics), phases_ms, instances, warm_ms, warm_handler_ms,
+    warm_p50_ms, refused; each list in the order taken.
     """
     tell = progress or silent
     payload = {} if payload is None else payload
@@ -51,14 +51,14 @@ def cold_start(
     with keeping(lambda: tuple(_measurement(t, complete=False) for t in taken)):
         for number in range(rounds):
             for place, one in enumerate(taken):
-                tell(f"cold start: {one.deployment.pattern}", number * len(taken) + place, rounds * len(taken))
+                tell("cold start", number * len(taken) + place, rounds * len(taken))
                 result = _new_instance(one, payload)
                 if number < warmups:
                     one.warmups.append(result.latency_ms)
                     continue
                 one.cold.append(result)
                 warm = [one.deployment.invoke(payload) for _ in range(warm_per_sample)]
-                one.warm_ms += [w.latency_ms for w in warm if not w.cold]
+                one.warm += [w for w in warm if not w.cold]
         tell("cold start", rounds * len(taken), rounds * len(taken))
     return tuple(_measurement(t, complete=True) for t in taken)
 
@@ -82,8 +82,9 @@ def _measurement(taken: _Taken, *, complete: bool) -> Measurement:
     detail: dict[str, Any] = {
         "phases_ms": {phase: [getattr(r.phases, f"{phase}_ms") for r in taken.cold] for phase in PHASES},
         "instances": [r.instance_id for r in taken.cold],
-        "warm_ms": list(taken.warm_ms),
-        "warm_p50_ms": percentile(taken.warm_ms, 50) if taken.warm_ms else None,
+        "warm_ms": [r.latency_ms for r in taken.warm],
+        "warm_handler_ms": [r.phases.handler_ms for r in taken.warm],
+        "warm_p50_ms": percentile([r.latency_ms for r in taken.warm], 50) if taken.warm else None,
         "refused": taken.refused,
     }
     if samples:

@@ -57,10 +57,10 @@ def delivery(
     with keeping(lambda: tuple(_measurement(t, complete=False) for t in taken)):
         for number in range(rounds):
             for place, one in enumerate(taken):
-                tell(f"delivery: {one.deployment.pattern}, deploy, update, recover", number * len(taken) + place, total)
+                tell("delivery", number * len(taken) + place, total)
                 _one_life(one, payload)
         for place, one in enumerate(taken):
-            tell(f"delivery: {one.deployment.pattern}, limits and telemetry", rounds * len(taken) + place, total)
+            tell("delivery", rounds * len(taken) + place, total)
             _look(one)
         tell("delivery", total, total)
     return tuple(_measurement(t, complete=True) for t in taken)

@@ -43,17 +43,13 @@ def isolation(
     with keeping(lambda: so_far(False)), contextlib.ExitStack() as open_pairs:
         pairs: list[Pair] = []
         for place, deployment in enumerate(deployments):
-            tell(f"isolation: {deployment.pattern}, looking around", place, total)
+            tell("isolation", place, total)
             pairs.append(open_pairs.enter_context(_pair(deployment)))
             probed[place] += look_around(pairs[place])
             probed[place] += _limits(deployment)
         for turn in range(rounds):
             for place, pair in enumerate(pairs):
-                tell(
-                    f"isolation: {deployments[place].pattern}, busy neighbour",
-                    len(deployments) * (1 + turn) + place,
-                    total,
-                )
+                tell("isolation", len(deployments) * (1 + turn) + place, total)
                 noise[place].measure(pair.victim, pair.neighbour, window_s)
         for place in range(len(deployments)):
             probed[place].append(noise[place].probe())

@@ -39,6 +39,7 @@ class Burst:
 def scaling(
     *deployments: Deployment,
     rate_per_s: float | None = None,
+    most_per_s: float = 60.0,
     duration_s: float = 10.0,
     goal_ms: float | None = None,
     peak: int = 3,
@@ -50,7 +51,7 @@ def scaling(
 
     At rest serverless has no instance and container and VM have one. When the burst begins, serverless scales by
     itself; for the others an operator, as attentive as can be, asks for `peak` instances at that moment, and requests
-    go to the new ones as soon as they are ready. `rate_per_s` is by default the highest, up to 60, that keeps this
+    go to the new ones as soon as they are ready. `rate_per_s` is by default the highest, up to `most_per_s`, that keeps this
     machine from being the bottleneck; `goal_ms` is by default 5 times the slowest deployment's warm median, at least
     50 ms. Samples: milliseconds from the planned send time to the answer, of requests answered. Detail:
     time_to_goal_s (after which 95% of the requests of every second met the goal; None: never), instances [[s, n]] from
@@ -61,10 +62,10 @@ def scaling(
     payload = {} if payload is None else payload
     done: list[Measurement] = []
     with keeping(lambda: tuple(done)):
-        tell("scaling: warm latency", 0, len(deployments) + 1)
-        burst = _plan(deployments, payload, rate_per_s, duration_s, goal_ms, peak)
+        tell("scaling", 0, len(deployments) + 1)
+        burst = _plan(deployments, payload, (rate_per_s, most_per_s), duration_s, goal_ms, peak)
         for place, deployment in enumerate(deployments):
-            tell(f"scaling: {deployment.pattern}, {burst.rate_per_s:g}/s", place + 1, len(deployments) + 1)
+            tell("scaling", place + 1, len(deployments) + 1)
             _one_burst(deployment, burst, peak, payload, seed, done)
         tell("scaling", len(deployments) + 1, len(deployments) + 1)
     return tuple(done)
@@ -81,16 +82,16 @@ def bearable_rate(cold_s: float, warm_s: float, cores: int, most: float = 60.0) 
 def _plan(
     deployments: Sequence[Deployment],
     payload: Any,
-    rate: float | None,
+    rates: tuple[float | None, float],
     duration_s: float,
     goal_ms: float | None,
     peak: int,
 ) -> Burst:
     """One burst for all, from the slowest deployment's cold and warm latency."""
     cold = [d.invoke_cold(payload).latency_ms / 1000 for d in deployments]
-    # The smallest median says what the handler needs; the largest, what a warm answer takes at worst.
     warm = [percentile([d.invoke(payload).latency_ms for _ in range(WARM_SAMPLES)], 50) for d in deployments]
-    chosen = rate if rate is not None else bearable_rate(max(cold), max(warm) / 1000, os.cpu_count() or 1)
+    asked, most = rates
+    chosen = asked if asked is not None else bearable_rate(max(cold), max(warm) / 1000, os.cpu_count() or 1, most)
     goal = goal_ms if goal_ms is not None else round(max(GOAL_FACTOR * max(warm), LEAST_GOAL_MS), 1)
     # Little's law: so many requests arrive while an instance starts; half as many again for an uneven stream.
     limit = max(peak, min(MOST_AT_ONCE, math.ceil(chosen * max(cold) * 1.5) + 2))
