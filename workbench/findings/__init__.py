@@ -1,0 +1,25 @@
+"""What a run says, in words: titles for charts and sentences for the report, computed from its numbers, never written
+ahead of them. A difference is only called one where it is beyond the noise. Texts are plain; who puts them into HTML
+escapes them."""
+
+from workbench.findings.boxes import isolation, noisy_neighbour
+from workbench.findings.burst import scaling
+from workbench.findings.cold import cold_start
+from workbench.findings.finding import Finding
+from workbench.findings.money import cost
+from workbench.findings.selecting import Measured
+from workbench.findings.summary import compared, conclusions, findings, missing
+
+__all__ = [
+    "Finding",
+    "Measured",
+    "cold_start",
+    "compared",
+    "conclusions",
+    "cost",
+    "findings",
+    "isolation",
+    "missing",
+    "noisy_neighbour",
+    "scaling",
+]

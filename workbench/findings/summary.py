@@ -1,0 +1,134 @@
+"""The comparison in a minute: what was compared, and what a person may conclude from these numbers."""
+
+from __future__ import annotations
+
+from workbench import statistics
+from workbench.findings.boxes import isolation, noisy_neighbour, probes
+from workbench.findings.burst import goal_of, scaling
+from workbench.findings.cold import cold_start
+from workbench.findings.comparing import slower_than_fastest
+from workbench.findings.finding import Finding
+from workbench.findings.money import break_evens, cost
+from workbench.findings.selecting import machine, name_of, sandbox_of, select
+from workbench.findings.wording import capitalised, listed, milliseconds, number, numbers, rate_per_hour
+from workbench.records import Run
+
+
+def findings(run: Run) -> dict[str, Finding]:
+    """Every finding of a run, by the name of its chart, in the order of the report."""
+    return {
+        "cold_start": cold_start(run),
+        "scaling": scaling(run),
+        "isolation": isolation(run),
+        "noisy_neighbour": noisy_neighbour(run),
+        "cost": cost(run),
+    }
+
+
+def compared(run: Run) -> str:
+    """What was compared, where and when: one sentence."""
+    boxes: dict[str, str] = {}
+    for m in run.measurements:
+        boxes.setdefault(m.deployment, f"{name_of(m)} ({sandbox_of(m)})")
+    ways = listed(boxes[name] for name in run.deployments) or "no deployment"
+    service = run.service
+    memory = number(service.get("memory_mb"))
+    limits = f", {memory:,.0f} MB an instance" if memory else ""
+    where = machine(run.environment)
+    place = f" on one machine ({where})" if where else " on one machine"
+    return (
+        f"The service “{service.get('name', 'unnamed')}” ({service.get('runtime', 'runtime unknown')}{limits}), "
+        f"deployed as {ways}{place}, {run.created[:10]}."
+    )
+
+
+def conclusions(run: Run) -> tuple[str, ...]:
+    """What to conclude, each from this run's numbers; differences inside the noise are called that."""
+    found = (*_money(run), *_cold(run), *_burst(run), *_boxes(run))
+    return found or ("Too little was measured to conclude anything. Run the comparison again to the end.",)
+
+
+def missing(run: Run) -> tuple[str, ...]:
+    """What is absent from this run, for the top of the report; empty for a whole one."""
+    notes = [] if run.complete else ["This run was interrupted: it holds what was measured until then."]
+    if not run.measurements:
+        notes.append("Nothing was measured.")
+    for finding in findings(run).values():
+        notes += [note for note in finding.notes if note not in notes]
+    return tuple(notes)
+
+
+def _money(run: Run) -> tuple[str, ...]:
+    crossings = break_evens(select(run, "cost"))
+    if not crossings:
+        return ()
+    first = crossings[0]
+    return (
+        f"Cost: up to about {rate_per_hour(first.rate_per_h)} of steady traffic {first.below} is the cheaper, beyond "
+        f"that {first.above} is (modelled from list prices and the durations measured here).",
+    )
+
+
+def _cold(run: Run) -> tuple[str, ...]:
+    selection = select(run, "cold_start")
+    names = {name_of(m): m.samples for m in selection.measurements}
+    fastest, others = slower_than_fastest(names)
+    if not fastest:
+        return ()
+    sentences = []
+    if others and not any(o.beyond_noise for o in others):
+        sentences.append(
+            f"Cold start: {listed([fastest, *(o.name for o in others)])} differ by no more than the noise here; "
+            "choose by something else."
+        )
+    goals = {goal for m in select(run, "scaling").measurements if (goal := goal_of(m)) is not None}
+    if len(goals) == 1:
+        goal = goals.pop()
+        tails = {name: statistics.percentile(found, 95) for name, values in names.items() if (found := numbers(values))}
+        late = [f"{name} ({milliseconds(tail)})" for name, tail in tails.items() if tail > goal]
+        kept = [f"{name} ({milliseconds(tail)})" for name, tail in tails.items() if tail <= goal]
+        sentences.append(
+            f"Cold start: with a goal of {milliseconds(goal)}, 95 of 100 cold requests {_p95(kept, late)}."
+        )
+    return tuple(sentences)
+
+
+def _p95(kept: list[str], late: list[str]) -> str:
+    if not late:
+        return f"stay within it on {listed(kept)}"
+    if not kept:
+        return f"do not stay within it on {listed(late)}"
+    return f"stay within it on {listed(kept)}, but not on {listed(late)}"
+
+
+def _burst(run: Run) -> tuple[str, ...]:
+    selection = select(run, "scaling")
+    never = [name_of(m) for m in selection.measurements if number(m.detail.get("time_to_goal_s")) is None]
+    met = [name_of(m) for m in selection.measurements if number(m.detail.get("time_to_goal_s")) is not None]
+    if not selection.measurements:
+        return ()
+    if not never:
+        return (f"Sudden load: {listed(met)} all met the latency goal within the burst.",)
+    rest = f" {capitalised(listed(met))} did." if met else ""
+    return (
+        f"Sudden load: {listed(never)} did not meet the latency goal within the burst; plan capacity "
+        f"ahead there.{rest}",
+    )
+
+
+def _boxes(run: Run) -> tuple[str, ...]:
+    selection = select(run, "isolation")
+    open_boxes = {
+        name_of(m): sum(p.verdict == "broken" for p in probes(m)) for m in selection.measurements if probes(m)
+    }
+    broken = [f"{name} ({count})" for name, count in open_boxes.items() if count]
+    tight = [name for name, count in open_boxes.items() if not count]
+    sentences = []
+    if broken:
+        sentences.append(
+            f"Isolation: run no code you do not trust beside {listed(broken)} as deployed here (in brackets: "
+            "probes that got through)."
+        )
+    if tight:
+        sentences.append(f"Isolation: nothing that was tested got out of {listed(tight)}.")
+    return tuple(sentences)
