@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from workbench.errors import CapabilityMissing, DeploymentError
-from workbench.isolation import libraries
+from workbench.isolation import channel, libraries
 from workbench.session import cache_dir
 
 INSIDE_UID = 1000
@@ -42,7 +42,7 @@ _STDLIB_LEFT_OUT = frozenset(
     {"test", "tests", "idlelib", "tkinter", "turtledemo", "ensurepip", "site-packages", "dist-packages"}
 )
 _VERSION = f"python{sys.version_info.major}.{sys.version_info.minor}"
-_DIRECTORIES = ("tmp", "proc", "dev", "run/workbench", "var/task", "var/runtime", "etc", "usr/local/bin", "lib", "old")
+_DIRECTORIES = ("tmp", "proc", "dev", "run/workbench", "var/task", "var/runtime", "etc", "usr/local/bin", "lib")
 # The C library of one distribution looks into lib64, another's into lib; here both are one directory.
 _LINKS = {"lib64": "lib", "usr/lib": "../lib", "usr/lib64": "../lib", "usr/local/lib64": "lib", "bin": "usr/local/bin"}
 _ETC = {
@@ -70,7 +70,7 @@ def root_fs() -> Path:
     if sys.platform != "linux":
         raise CapabilityMissing("The root file system is made of Linux programs", "Use Linux, or sandbox='process'.")
     runtime = runtime_dir()
-    executable = Path(os.path.realpath(sys._base_executable))
+    executable = Path(os.path.realpath(channel.interpreter()))
     files = dict(_stdlib_files())
     digest = hashlib.sha256(f"{_LAYOUT} {runtime.name} {_ETC} {sorted(_STDLIB_LEFT_OUT)}".encode())
     for path in (executable, *(files[name] for name in sorted(files))):
@@ -154,7 +154,7 @@ def _stdlib_files() -> Iterator[tuple[str, Path]]:
             cache = os.path.basename(directory) == "__pycache__"
             for name in names:
                 path = Path(directory, name)
-                if path.is_file() and (not cache or name.endswith(compiled)):
+                if path.is_file() and (not cache or name.endswith(compiled)) and not name.startswith("_tkinter."):
                     yield str(path.relative_to(base)), path
 
 
@@ -222,6 +222,6 @@ def _try(root: Path, loader: str) -> None:
     if done.returncode != 0 or not done.stdout.startswith(str(root)):
         said = (done.stderr or done.stdout).strip()
         raise DeploymentError(
-            f"The root file system was built from {sys._base_executable}, but its interpreter does not run: {said}. "
+            f"The root file system was built from {channel.interpreter()}, but its interpreter does not run: {said}. "
             "Use another Python, or sandbox='process'."
         )
