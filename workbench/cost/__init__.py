@@ -2,6 +2,7 @@
 
 from workbench.cost.billing import HOURS_A_MONTH, MILLION, serverless_usd, serverless_usd_per_hour
 from workbench.cost.break_even import BreakEven, break_even
+from workbench.cost.duration import billed_mean
 from workbench.cost.hosting import Hosting, container, container_usd, ec2, fargate, replicas_needed, vm, vm_usd
 from workbench.cost.lines import Cost, Line
 from workbench.cost.prices import Price, PriceBook
@@ -15,6 +16,7 @@ __all__ = [
     "Line",
     "Price",
     "PriceBook",
+    "billed_mean",
     "break_even",
     "container",
     "container_usd",
