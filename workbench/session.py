@@ -53,7 +53,7 @@ def session_dir() -> Path:
     if not path.is_dir():
         path.mkdir(parents=True, mode=0o700, exist_ok=True)
         if VARIABLE not in os.environ:  # the owner removes it at its end; whoever inherited the session does not
-            atexit.register(_remove_if_owner, os.getpid())
+            atexit.register(_remove_if_owner, os.getpid(), path)
     return path
 
 
@@ -62,9 +62,9 @@ def remove_session_dir() -> None:
     shutil.rmtree(state_dir() / "sessions" / session_id(), ignore_errors=True)
 
 
-def _remove_if_owner(owner: int) -> None:
+def _remove_if_owner(owner: int, path: Path) -> None:
     if os.getpid() == owner:  # not in a fork of it
-        remove_session_dir()
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _start_time(pid: int) -> str:

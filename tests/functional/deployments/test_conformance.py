@@ -21,14 +21,14 @@ from workbench.samples import sample
 from workbench.service import Resources, Service
 
 COMBINATIONS = [
-    pytest.param("fake", "fake", id="fake"),
-    pytest.param("vm", "process", id="vm-process"),
-    pytest.param("container", "process", id="container-process"),
-    pytest.param("container", "namespaces", id="container-namespaces", marks=needs("namespaces")),
-    pytest.param("container", "docker", id="container-docker", marks=needs("docker")),
-    pytest.param("serverless", "process", id="serverless-process"),
-    pytest.param("serverless", "namespaces", id="serverless-namespaces", marks=needs("namespaces")),
-    pytest.param("serverless", "docker", id="serverless-docker", marks=needs("docker")),
+    pytest.param(("fake", "fake"), id="fake"),
+    pytest.param(("vm", "process"), id="vm-process"),
+    pytest.param(("container", "process"), id="container-process"),
+    pytest.param(("container", "namespaces"), id="container-namespaces", marks=needs("namespaces")),
+    pytest.param(("container", "docker"), id="container-docker", marks=needs("docker")),
+    pytest.param(("serverless", "process"), id="serverless-process"),
+    pytest.param(("serverless", "namespaces"), id="serverless-namespaces", marks=needs("namespaces")),
+    pytest.param(("serverless", "docker"), id="serverless-docker", marks=needs("docker")),
 ]
 
 HANDLER = """
@@ -182,9 +182,8 @@ def test_an_instance_that_crashes_is_replaced(deployed: Deployment) -> None:
     assert states[0] is InstanceState.STARTING
 
 
+@BOXED
 def test_a_handler_that_ends_its_process_fails_that_call_alone(deployed: Deployment) -> None:
-    if deployed.pattern == "fake":
-        pytest.skip("the fake deployment runs in this very process")
     with pytest.raises(InvocationError) as caught:
         deployed.invoke({"do": "exit"})
     assert not caught.value.definite  # it may have run, and did
@@ -198,11 +197,10 @@ def test_a_call_over_its_time_limit_ends(combination: tuple[str, str], write_ser
         assert until(lambda: answer(deployment, {}))["answer"] == 42
 
 
+@BOXED
 def test_memory_over_the_limit_ends_the_instance_and_no_more(
     combination: tuple[str, str], write_service: Callable[..., Service]
 ) -> None:
-    if combination[0] == "fake":
-        pytest.skip("the fake deployment runs in this very process")
     with deploy(write_service(memory_mb=128), combination[0], sandbox=combination[1]) as deployment:
         with pytest.raises(InvocationError):
             deployment.invoke({"do": "eat", "megabytes": 400})
@@ -227,26 +225,23 @@ def test_update_brings_the_new_version(deployed: Deployment, write_service: Call
     assert deployed.invoke({}).payload["version"] == 2
 
 
+@LONG_RUNNING
 def test_an_update_that_does_not_load_leaves_the_old_version(
     deployed: Deployment, write_service: Callable[..., Service]
 ) -> None:
-    if deployed.pattern == "serverless":
-        pytest.skip("a platform loads a function at its first call, so it cannot know before")
     with pytest.raises(HandlerError, match="absent_module"):
         deployed.update(write_service("import absent_module\n"))
     assert deployed.invoke({}).payload["version"] == 1
 
 
+@BOXED
 def test_logs_hold_what_the_handler_printed(deployed: Deployment) -> None:
-    if deployed.pattern == "fake":
-        pytest.skip("the fake deployment prints to this process's own output")
     instance = deployed.invoke({"do": "print", "text": "marker-17"}).instance_id
     until(lambda: "printed marker-17" in deployed.logs(instance))
 
 
+@BOXED
 def test_usage_is_accounted(deployed: Deployment) -> None:
-    if deployed.pattern == "fake":
-        pytest.skip("instances of the fake deployment share this process")
     instance = deployed.invoke({}).instance_id
     view = next(i for i in deployed.instances() if i.instance_id == instance)
     assert view.cpu_s is not None
