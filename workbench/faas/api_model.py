@@ -1,6 +1,6 @@
-"""Lambda's REST API as botocore's own model describes it: which operation a request is, its checked input, its output.
+"""Lambda's REST API by botocore's own model: which operation a request is, its checked input, its output.
 
-Nothing here is a table written by hand: an operation, a limit or an error that AWS adds arrives with a botocore upgrade.
+Nothing here is a table written by hand: an operation, limit or error that AWS adds comes with a botocore upgrade.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class ApiModel:
     """Routing, input and output of the Lambda API from the service model."""
 
     def __init__(self) -> None:
-        description = Loader().load_service_model("lambda", "service-2")  # type: ignore[no-untyped-call]
+        description = Loader().load_service_model("lambda", "service-2")
         self._service = ServiceModel(_without_documentation(description), "lambda")
         self._routes: dict[str, list[Route]] = {}
         for name in self._service.operation_names:
@@ -225,9 +225,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
 
 def _decode(shape: Shape, value: Any, where: str) -> Any:
     """JSON as the shape's Python value (blobs decoded, unknown members dropped as AWS does)."""
-    allowed = _TYPES[shape.type_name]
-    if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
-        raise AwsError("SerializationException", f"{where}: {_json_type(value)} cannot be a {shape.type_name}.")
+    _check_type(shape, value, where)
     if isinstance(shape, StructureShape):
         return {
             name: _decode(member, value[name], f"{where}.{name}")
@@ -246,6 +244,17 @@ def _decode(shape: Shape, value: Any, where: str) -> Any:
     return value
 
 
+def _check_type(shape: Shape, value: object, where: str) -> None:
+    allowed = _TYPES[shape.type_name]
+    if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
+        raise AwsError("SerializationException", f"{where}: {_json_type(value)} cannot be a {shape.type_name}.")
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise AwsError("SerializationException", f"{where} is not valid Unicode: {error}") from error
+
+
 def _encode(shape: Shape, value: Any) -> Any:
     if isinstance(shape, StructureShape):
         return {n: _encode(m, value[n]) for n, m in shape.members.items() if value.get(n) is not None}
@@ -256,6 +265,6 @@ def _encode(shape: Shape, value: Any) -> Any:
     return value
 
 
-def _json_type(value: Any) -> str:
+def _json_type(value: object) -> str:
     names = {bool: "a boolean", int: "a number", float: "a number", str: "a string", list: "a list", dict: "an object"}
     return names.get(type(value), "null")

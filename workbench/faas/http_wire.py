@@ -59,6 +59,7 @@ class RequestReader:
         if body is None:
             return None
         request, self._head = self._head, None
+        self.expects_continue = False
         assert request is not None
         request.body = body
         return request
@@ -171,7 +172,7 @@ class Connection(asyncio.Protocol):
             self._reader.feed(data)
             while (request := self._reader.next()) is not None:
                 self.handle(request)
-            if self._reader.expects_continue:
+            if self._reader.expects_continue:  # the body is still to come, and its sender waits for this
                 self._reader.expects_continue = False
                 self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         except BadRequest as error:

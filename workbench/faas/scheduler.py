@@ -350,7 +350,7 @@ class Scheduler:
                 self._fail(function, bound, Cause.DELETED)
 
     def _retire_others(self, newest: Instance) -> None:
-        """A cold start was asked for: the instances before it serve no more (starting ones have waiters of their own)."""
+        """A cold start was asked for: instances before it serve no more (starting ones have waiters of their own)."""
         for other in list(newest.function.instances.values()):
             if other.number < newest.number and other.state in (IDLE, FROZEN, BUSY):
                 self._retire(other, "replaced by a cold start")

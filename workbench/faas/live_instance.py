@@ -1,0 +1,388 @@
+"""The I/O of one instance: its sandbox, control channel, Runtime API and output.
+
+What blocks (launching, freezing, closing) runs in threads, one step after another for each instance, so that a thaw
+never overtakes a freeze and a close never the launch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Protocol
+
+from workbench.faas.functions import LATEST, Function
+from workbench.faas.logs import InstanceLog
+from workbench.faas.messages import Cause, Event, Gone, InitFailed, Polled, SandboxMade, TimerFired
+from workbench.faas.runtime_api import RuntimeApi, Work
+from workbench.sandbox import Launcher, Sandbox, SandboxSpec, Usage
+
+_CHEAP_S = 0.0003
+"""Reading the usage may take this long on the event loop; where it takes longer (an engine's API) a thread does it."""
+
+_MAX_CONTROL_LINE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Host:
+    """What an instance gets from the platform."""
+
+    launch: Launcher
+    starters: Executor  # launching and thawing: somebody waits for these
+    cleaners: Executor  # freezing, closing, measuring: nobody does
+    tell: Callable[[Event], None]
+    answered: Callable[[LiveInstance, str, bytes, str | None], None]
+    closed: Callable[[LiveInstance], None]
+    pids_limit: int
+
+
+class LiveInstance:
+    """One instance from its launch until everything it held is released."""
+
+    def __init__(self, name: str, function: Function, code: Any, host: Host) -> None:
+        self.name = name
+        self.function = function
+        self.log = InstanceLog()
+        self.started_s = time.monotonic()
+        self.served = 0
+        self.sandbox: Sandbox | None = None
+        self.usage: Usage | None = None
+        self.init_error = b""
+        self.marks: dict[str, int] = {}
+        self._host = host
+        self._loop = asyncio.get_running_loop()
+        self._api = RuntimeApi(self)
+        self._steps: deque[tuple[Executor, Callable[[], object], Callable[[], None] | None]] = deque()
+        self._stepping = False
+        self._watching = False
+        self._stopping = False
+        self._gone = False
+        self._usage_is_cheap = False
+        self._measuring = False
+        self._control_buffer = bytearray()
+        self._serving: asyncio.Task[None] | None = None
+        self._timer = _Timer(self._loop)
+        environment = {
+            **function.environment,
+            "AWS_LAMBDA_FUNCTION_NAME": function.name,
+            "AWS_LAMBDA_FUNCTION_VERSION": LATEST,
+            "AWS_REGION": function.region,
+        }
+        handler = str(function.settings["Handler"])
+        self._spec = SandboxSpec(
+            name, "lambda_host.py", handler, code, function.resources, environment, host.pids_limit
+        )
+
+    # ---- commands ----------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Launch the sandbox."""
+        self._do(self._host.starters, self._launch, self._launched)
+
+    def give(self, work: Work) -> None:
+        """Hand out one invocation."""
+        self._api.give(work)
+
+    def freeze(self) -> None:
+        """Take its CPU away."""
+        self._do(self._host.cleaners, self._freeze)
+
+    def thaw(self) -> None:
+        """Give it back."""
+        self._do(self._host.starters, self._thaw)
+
+    def stop(self) -> None:
+        """End it and release everything, then say Gone."""
+        if not self._stopping:
+            self._unwatch()
+            self._stopping = True
+            self._do(self._host.cleaners, self._close, self._closed)
+
+    def crash(self) -> None:
+        """Kill it as if it had died by itself."""
+        self._do(self._host.cleaners, self._kill)
+
+    def wake_at(self, when: float | None) -> None:
+        """Say TimerFired at `when` on the monotonic clock, in place of an earlier wish."""
+        self._timer.set(when, self.name, self._host.tell)
+
+    def _do(self, pool: Executor, step: Callable[[], object], then: Callable[[], None] | None = None) -> None:
+        self._steps.append((pool, step, then))
+        if not self._stepping:
+            self._stepping = True
+            self._loop.create_task(self._run_steps())
+
+    async def _run_steps(self) -> None:
+        while self._steps:
+            pool, step, then = self._steps.popleft()
+            try:
+                await self._loop.run_in_executor(pool, step)
+            except Exception as error:  # whatever a back end raises ends this instance, not the platform
+                self._end(Cause.LAUNCH if self.sandbox is None else Cause.EXIT, str(error))
+            else:
+                if then is not None:
+                    then()
+        self._stepping = False
+
+    # ---- its life ----------------------------------------------------------------------------------------------------
+
+    def _launch(self) -> None:
+        if not self._stopping:
+            self.sandbox = self._host.launch(self._spec)
+
+    def _launched(self) -> None:
+        if self.sandbox is None or self._stopping:
+            return
+        self.sandbox.control.setblocking(False)
+        self._watching = True
+        self._loop.add_reader(self.sandbox.control.fileno(), self._read_control)
+        self._loop.add_reader(self.sandbox.output, self.read_output)
+        self.measure()
+
+    def _unwatch(self) -> None:
+        if self._watching and self.sandbox is not None:
+            self.read_output()
+            if self._watching:
+                self._watching = False
+                self._loop.remove_reader(self.sandbox.control.fileno())
+                self._loop.remove_reader(self.sandbox.output)
+
+    def _ended(self) -> None:
+        """The control channel was closed from inside: find out how it ended."""
+        if self._stopping or not self._watching or self.sandbox is None:
+            return
+        self._loop.remove_reader(self.sandbox.control.fileno())
+        self._watching = False
+        # Its last words stay readable: what a process wrote before it died is still in the pipe.
+        self._loop.remove_reader(self.sandbox.output)
+        sandbox = self.sandbox
+        how: list[str] = []
+        self._do(
+            self._host.cleaners,
+            lambda: how.append(_how_it_ended(sandbox)),
+            lambda: self._end(Cause.EXIT, how[0]),
+        )
+
+    def _end(self, cause: Cause, detail: str) -> None:
+        self.read_output()
+        self._say_gone(cause, detail)
+        self.stop()
+
+    def _freeze(self) -> None:
+        if self.sandbox is not None:
+            self.sandbox.freeze()
+
+    def _thaw(self) -> None:
+        if self.sandbox is not None:
+            self.sandbox.thaw()
+
+    def _kill(self) -> None:
+        if self.sandbox is not None:
+            self.sandbox.kill()
+
+    def _close(self) -> None:
+        if self.sandbox is not None:
+            self.sandbox.close()
+
+    def _closed(self) -> None:
+        self._timer.cancel()
+        self._api.close()
+        if self._serving is not None:
+            self._serving.cancel()
+        self._say_gone(Cause.EXIT, "")
+        self._host.closed(self)
+
+    def _say_gone(self, cause: Cause, detail: str) -> None:
+        if not self._gone:
+            self._gone = True
+            self._host.tell(Gone(time.monotonic(), self.name, cause, detail))
+
+    # ---- what it says on the control channel and on its output -------------------------------------------------------
+
+    def _read_control(self) -> None:
+        if not self._watching or self.sandbox is None:
+            return
+        try:
+            data, descriptors, _, _ = socket.recv_fds(self.sandbox.control, 65536, 4)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            data, descriptors = b"", []
+        for descriptor in descriptors:
+            if self._serving is None:
+                self._serving = self._loop.create_task(self._api.serve(socket.socket(fileno=descriptor)))
+            else:
+                os.close(descriptor)
+        if not data or len(self._control_buffer) > _MAX_CONTROL_LINE:
+            self._ended()
+            return
+        self._control_buffer += data
+        *lines, rest = self._control_buffer.split(b"\n")
+        self._control_buffer = bytearray(rest)
+        for line in lines:
+            self._mark(bytes(line))
+
+    def _mark(self, line: bytes) -> None:
+        now = time.monotonic_ns()
+        try:
+            message = json.loads(line)
+            name, at_ns = str(message["mark"]), int(message["at_ns"])
+        except (ValueError, KeyError, TypeError):
+            return  # the service wrote to a descriptor that is not its own; nothing depends on it
+        if name in self.marks or self.sandbox is None:
+            return
+        self.marks[name] = min(max(at_ns, self.sandbox.launched_ns), now)
+        if name == "sandbox_ready":
+            self._host.tell(SandboxMade(now / 1e9, self.name))
+
+    def read_output(self) -> None:
+        """Take in what it printed so far."""
+        if self.sandbox is None or self._stopping:
+            return  # its descriptor may be closed, and its number another's
+        try:
+            while chunk := os.read(self.sandbox.output, 65536):
+                self.log.write(chunk)
+                if len(chunk) < 65536:
+                    return
+        except BlockingIOError:
+            return
+        except OSError:
+            pass
+        if self._watching:  # end of file: only the control channel says when it is gone
+            self._loop.remove_reader(self.sandbox.output)
+
+    # ---- what it says on its Runtime API (runtime_api.Owner) ---------------------------------------------------------
+
+    def polled(self) -> None:
+        if "first_next" not in self.marks:
+            self.marks["first_next"] = time.monotonic_ns()
+            self._read_control()  # the marks before it may still wait to be read
+        self._host.tell(Polled(time.monotonic(), self.name))
+
+    def answered(self, request: str, body: bytes, *, error_type: str | None) -> None:
+        self.served += 1
+        self._host.answered(self, request, body, error_type)
+
+    def init_failed(self, body: bytes) -> None:
+        if "first_next" in self.marks or self.init_error:
+            return
+        self.init_error = body or b"{}"
+        self._read_control()
+        self.read_output()
+        self._host.tell(InitFailed(time.monotonic(), self.name))
+
+    # ---- what it used ------------------------------------------------------------------------------------------------
+
+    def measure(self) -> None:
+        """Refresh `usage`: now where that is cheap, else soon."""
+        if self.sandbox is None or self._stopping:
+            return
+        if self._usage_is_cheap:
+            self.usage = self.sandbox.usage() or self.usage
+        elif not self._measuring:
+            self._measuring = True
+            self._loop.create_task(self._measure_apart(self.sandbox))
+
+    async def _measure_apart(self, sandbox: Sandbox) -> None:
+        def timed() -> tuple[Usage | None, float]:
+            began = time.perf_counter()
+            return sandbox.usage(), time.perf_counter() - began
+
+        try:
+            usage, took = await self._loop.run_in_executor(self._host.cleaners, timed)
+            self.usage = usage or self.usage
+            self._usage_is_cheap = took < _CHEAP_S
+        except Exception:  # it ended meanwhile: what was seen last stands
+            pass
+        finally:
+            self._measuring = False
+
+    @property
+    def max_memory_mb(self) -> int:
+        """Peak memory in MB (2**20 bytes), 0 where this machine cannot tell."""
+        return -(-self.usage.peak_memory_bytes // 2**20) if self.usage is not None else 0
+
+    def phases(self) -> dict[str, float | None]:
+        """Milliseconds of the phases before the handler (see `workbench.invocation.Phases`)."""
+        marks = [self.sandbox.launched_ns if self.sandbox else None]
+        marks += [self.marks.get(name) for name in ("sandbox_ready", "runtime_ready", "first_next")]
+        spans = [round((b - a) / 1e6, 3) if a is not None and b is not None else None for a, b in pairwise(marks)]
+        return dict(zip(("sandbox_ms", "runtime_init_ms", "function_init_ms"), spans, strict=True))
+
+    def init_ms(self) -> float:
+        """AWS's Init Duration: from the instance's first instruction until it asked for work, or until now."""
+        began = self.marks.get("sandbox_ready")
+        return 0.0 if began is None else (self.marks.get("first_next", time.monotonic_ns()) - began) / 1e6
+
+
+class _Timer:
+    """One wish at a time. A wish for later than what is armed costs nothing: it is armed again when that comes."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._wish: float | None = None
+        self._armed: float | None = None
+        self._handle: asyncio.TimerHandle | None = None
+
+    def set(self, when: float | None, instance: str, tell: Callable[[Event], None]) -> None:
+        self._wish = when
+        if when is not None and (self._armed is None or when < self._armed):
+            self._arm(when, instance, tell)
+
+    def _arm(self, when: float, instance: str, tell: Callable[[Event], None]) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+        self._armed = when
+        delay = max(0.001, when - time.monotonic())
+        self._handle = self._loop.call_later(delay, self._fire, instance, tell)
+
+    def _fire(self, instance: str, tell: Callable[[Event], None]) -> None:
+        self._armed = self._handle = None
+        if self._wish is None:
+            return
+        now = time.monotonic()
+        if now >= self._wish:
+            tell(TimerFired(now, instance))
+        else:
+            self._arm(self._wish, instance, tell)
+
+    def cancel(self) -> None:
+        self._wish = None
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+
+
+class _Ended(Protocol):
+    def kill(self) -> None: ...
+    def exit_code(self) -> int | None: ...
+    def oom_killed(self) -> bool: ...
+
+
+def _how_it_ended(sandbox: _Ended) -> str:
+    """AWS's words for the end of a runtime. Blocks until it is really gone."""
+    # Its descriptors close a moment before its exit status is there to read.
+    deadline = time.monotonic() + 0.5
+    while (code := sandbox.exit_code()) is None and time.monotonic() < deadline:
+        time.sleep(0.002)
+    sandbox.kill()
+    if code is None:
+        code = sandbox.exit_code()
+    if sandbox.oom_killed():
+        return "Runtime exited with error: signal: killed"
+    if code is None or code == 0:
+        return "Runtime exited without providing a reason"
+    if code < 0:
+        name = signal.strsignal(-code) or f"signal {-code}"
+        return f"Runtime exited with error: signal: {name.lower()}"
+    if code == 128 + signal.SIGKILL:
+        return "Runtime exited with error: signal: killed"
+    return f"Runtime exited with error: exit status {code}"

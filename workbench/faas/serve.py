@@ -1,0 +1,238 @@
+"""The platform as a process: says where it listens in one line of JSON, then serves until told to stop.
+
+It listens on 127.0.0.1 alone and takes only requests signed with its key: on a shared host every user reaches every
+loopback port, and this API runs code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import signal
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import uvloop
+from aiohttp import web
+
+from workbench.errors import DeploymentError, WorkbenchError
+from workbench.faas.api_model import ApiModel
+from workbench.faas.billing import RULES, TODAY
+from workbench.faas.control_api import MAX_BODY, ControlApi
+from workbench.faas.event_queue import EventQueue
+from workbench.faas.operations import Operations
+from workbench.faas.scheduler import Policy
+from workbench.faas.sigv4 import Verifier
+from workbench.faas.storage import Storage, StoredEvent
+from workbench.faas.supervisor import Supervisor
+from workbench.isolation import best, launcher
+from workbench.session import VARIABLE, remove_session_dir, session_dir, session_id
+
+HOST = "127.0.0.1"
+LIFELINE = "WORKBENCH_LIFELINE_FD"
+_INSTANCE_MB = 64
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run the platform; empty keys are drawn at random, without `state` nothing outlives the process."""
+
+    port: int = 0
+    isolation: str = "auto"
+    access_key: str = ""
+    secret_key: str = ""
+    state: Path | None = None
+    region: str = "us-east-1"
+    account_concurrency: int | None = None
+    idle_expiry_s: float = 600.0
+    freeze_after_s: float = 0.1
+    retry_scale: float = 1.0
+    billing: str = TODAY.name
+    grace_s: float = 5.0
+
+
+def default_account_concurrency() -> int:
+    """AWS's 1,000, or as many small instances of 64 MB as this machine's memory holds, if that is fewer."""
+    memory = psutil.virtual_memory().total
+    for limit in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        with contextlib.suppress(OSError, ValueError):
+            memory = min(memory, int(Path(limit).read_text()))
+    return max(10, min(1000, memory // 2**20 // _INSTANCE_MB))
+
+
+def run(
+    host: str = HOST,
+    port: int = 0,
+    isolation: str = "auto",
+    access_key: str = "",
+    secret_key: str = "",
+    state: Path | None = None,
+    **more: Any,
+) -> None:
+    """Serve until SIGINT, SIGTERM or the end of the lifeline; `more` are further fields of Options.
+
+    Raises DeploymentError when the port is taken, the sandbox unknown or the state directory in use.
+    """
+    if host not in (HOST, "localhost"):
+        raise DeploymentError(f"The platform listens on {HOST} only, because it runs code for whoever reaches it.")
+    options = Options(port, isolation, access_key, secret_key, state, **more)
+    owner = VARIABLE not in os.environ
+    os.environ[VARIABLE] = session_id()
+    try:
+        uvloop.run(_serve(options))
+    finally:
+        if owner:
+            remove_session_dir()
+
+
+async def _serve(options: Options) -> None:
+    isolation = best() if options.isolation == "auto" else options.isolation
+    launch = launcher(isolation)
+    access_key = options.access_key or "AKIA" + secrets.token_hex(8).upper()
+    secret_key = options.secret_key or secrets.token_urlsafe(30)
+    concurrency = options.account_concurrency or default_account_concurrency()
+    async with contextlib.AsyncExitStack() as stack:
+        directory = options.state
+        if directory is None:
+            directory = Path(tempfile.mkdtemp(dir=session_dir(), prefix="platform."))
+            stack.callback(shutil.rmtree, directory, ignore_errors=True)
+        storage = Storage(directory)
+        stack.callback(storage.close)
+        policy = Policy(concurrency, options.idle_expiry_s, options.freeze_after_s)
+        supervisor = Supervisor(launch, lambda f: storage.code(f.code_sha256), policy, billing=RULES[options.billing])
+        stack.push_async_callback(supervisor.close)
+
+        async def deliver(event: StoredEvent) -> bool:
+            function = operations.find(event.function)
+            outcome = await supervisor.invoke(
+                function, event.payload, request=event.id, client_context=event.client_context
+            )
+            return outcome.error is None
+
+        events = EventQueue(storage, deliver, retry_scale=options.retry_scale)
+        stack.push_async_callback(events.close)
+        operations = Operations(options.region, supervisor, storage, events, concurrency, secret_key)
+        verifier = Verifier(access_key, secret_key, options.region)
+        api = ControlApi(ApiModel(), verifier, operations, supervisor, events, storage.archive, isolation)
+        operations.resume()
+        stopping = _stop_signals()
+        site, endpoint = await _listen(api, options.port, stack)
+        stack.push_async_callback(supervisor.close)  # before the connections are: whoever still waits is told
+        operations.endpoint = endpoint
+        events.resume()
+        ready = {
+            "endpoint": endpoint,
+            "access_key_id": access_key,
+            "secret_access_key": secret_key,
+            "region": options.region,
+        }
+        print(json.dumps(ready), flush=True)
+        graceful = await stopping.wait_gracefully()
+        await site.stop()
+        if graceful:
+            await supervisor.drain_or(options.grace_s, stopping.at_once)
+
+
+async def _listen(api: ControlApi, port: int, stack: contextlib.AsyncExitStack) -> tuple[web.TCPSite, str]:
+    def make_request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
+        loop = asyncio.get_running_loop()
+        return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=MAX_BODY)
+
+    server = web.Server(
+        api.handle,
+        request_factory=make_request,
+        access_log=None,
+        keepalive_timeout=75,
+        max_line_size=16384,
+        max_field_size=16384,
+    )
+    runner = web.ServerRunner(server, shutdown_timeout=1)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    try:
+        site = web.TCPSite(runner, HOST, port, backlog=1024)
+        await site.start()
+    except OSError as error:
+        raise DeploymentError(
+            f"Port {port} on {HOST} cannot be used ({error.strerror or error}). "
+            "Give another with --port, or 0 for a free one."
+        ) from error
+    return site, f"http://{HOST}:{runner.addresses[0][1]}"
+
+
+class _Stop:
+    """Why to stop: asked politely (signal), at once (second signal, or the lifeline's end)."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.at_once = asyncio.Event()
+
+    def signalled(self) -> None:
+        (self.at_once if self.asked.is_set() else self.asked).set()
+
+    def cut(self) -> None:
+        self.at_once.set()
+        self.asked.set()
+
+    async def wait_gracefully(self) -> bool:
+        """Wait for a wish to stop; whether there is time to finish what runs."""
+        await self.asked.wait()
+        return not self.at_once.is_set()
+
+
+def _stop_signals() -> _Stop:
+    stop = _Stop()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.signalled)
+    lifeline = os.environ.pop(LIFELINE, "")
+    if lifeline:
+        descriptor = int(lifeline)
+        os.set_inheritable(descriptor, False)
+        os.set_blocking(descriptor, False)
+
+        def look() -> None:
+            with contextlib.suppress(BlockingIOError):
+                if os.read(descriptor, 4096):
+                    return
+                loop.remove_reader(descriptor)
+                stop.cut()
+
+        loop.add_reader(descriptor, look)
+    return stop
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """`python -m workbench.faas.serve`; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="workbench serve", description=__doc__)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--isolation", default="auto")
+    parser.add_argument("--access-key", default="")
+    parser.add_argument("--secret-key", default="")
+    parser.add_argument("--state", type=Path)
+    parser.add_argument("--region", default="us-east-1")
+    parser.add_argument("--account-concurrency", type=int)
+    parser.add_argument("--idle-expiry-s", type=float, default=600.0)
+    parser.add_argument("--freeze-after-s", type=float, default=0.1)
+    parser.add_argument("--retry-scale", type=float, default=1.0, help="Times AWS's delays between tries of an event.")
+    parser.add_argument("--billing", choices=sorted(RULES), default=TODAY.name)
+    parser.add_argument("--grace-s", type=float, default=5.0, help="How long what runs may go on after SIGTERM.")
+    try:
+        run(**vars(parser.parse_args(arguments)))
+    except WorkbenchError as error:
+        print(f"workbench serve: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,346 @@
+"""Carries out what the scheduler decides, and tells it what happened: all I/O of running functions.
+
+Everything here runs on one event loop; `tell` is the only way into the scheduler, one event at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workbench.faas import messages as m
+from workbench.faas.aws_errors import AwsError, not_found
+from workbench.faas.billing import TODAY, BillingRule
+from workbench.faas.functions import Function
+from workbench.faas.history import History
+from workbench.faas.live_instance import Host, LiveInstance
+from workbench.faas.logs import InstanceLog, end_line, report_line, tail
+from workbench.faas.runtime_api import Work
+from workbench.faas.scheduler import Policy, Scheduler
+from workbench.sandbox import Launcher
+
+UNHANDLED = "Unhandled"
+"""AWS's FunctionError for everything that a function's code or runtime does wrong."""
+
+_KEPT_LOGS = 200
+
+
+@dataclass(slots=True)
+class Call:
+    """One invocation on its way."""
+
+    request: str
+    function: Function
+    payload: bytes
+    client_context: str
+    answer: asyncio.Future[Outcome]
+    instance: LiveInstance | None = None
+    dispatched: float = 0.0
+    cold: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an invocation ended: the handler's answer, or with `error` what AWS answers in its place."""
+
+    request: str
+    payload: bytes
+    error: str | None
+    instance: str
+    cold: bool
+    phases: dict[str, float | None]
+    billed_ms: int
+    max_memory_mb: int
+    log: list[bytes]
+
+    def log_tail(self) -> bytes:
+        """The last 4 KB of the invocation's log."""
+        return tail(self.log)
+
+
+class Supervisor:
+    """The running side of the platform."""
+
+    def __init__(
+        self,
+        launch: Launcher,
+        code: Callable[[Function], Path],
+        policy: Policy = Policy(),
+        *,
+        billing: BillingRule = TODAY,
+        pids_limit: int = 256,
+    ) -> None:
+        self._scheduler = Scheduler(policy, prefix=f"faas-{secrets.token_hex(3)}")
+        self._code = code
+        self._billing = billing
+        self._functions: dict[str, Function] = {}
+        self._versions: dict[tuple[str, str], Function] = {}
+        self._calls: dict[str, Call] = {}
+        self._instances: dict[str, LiveInstance] = {}
+        self._old_logs: dict[str, tuple[str, InstanceLog]] = {}
+        self._history = History()
+        self._events: deque[m.Event] = deque()
+        self._telling = False
+        cores = os.cpu_count() or 1
+        self._starters = ThreadPoolExecutor(max(4, 2 * cores), thread_name_prefix="start")
+        self._cleaners = ThreadPoolExecutor(max(4, 2 * cores), thread_name_prefix="clean")
+        self._host = Host(launch, self._starters, self._cleaners, self.tell, self._answered, self._closed, pids_limit)
+        self._commands: dict[type, Callable[[Any], None]] = {
+            m.StartInstance: self._start,
+            m.Dispatch: self._dispatch,
+            m.Freeze: lambda c: self._on(c.instance, LiveInstance.freeze),
+            m.Thaw: lambda c: self._on(c.instance, LiveInstance.thaw),
+            m.StopInstance: lambda c: self._on(c.instance, LiveInstance.stop),
+            m.SetTimer: self._set_timer,
+            m.Fail: self._fail,
+            m.Throttle: self._throttle,
+            m.Moved: self._history.add,
+        }
+
+    # ---- for the API -------------------------------------------------------------------------------------------------
+
+    def put(self, function: Function) -> None:
+        """Make a function, or its new version, invocable."""
+        before = self._functions.get(function.name)
+        self._functions[function.name] = function
+        self._versions[function.name, function.version] = function
+        now = time.monotonic()
+        if before is None or before.version != function.version:
+            self.tell(m.FunctionPut(now, function.name, function.version, function.timeout_s, function.reserved))
+        if before is not None and before.reserved != function.reserved:
+            self.tell(m.ConcurrencySet(now, function.name, function.reserved))
+        self._forget_versions()
+
+    def remove(self, name: str) -> None:
+        """Take a function away; what runs may finish."""
+        self._functions.pop(name, None)
+        self.tell(m.FunctionDeleted(time.monotonic(), name))
+        self._forget_versions()
+        self._history.forget(name)
+
+    async def invoke(
+        self, function: Function, payload: bytes, *, request: str, client_context: str = "", cold: bool = False
+    ) -> Outcome:
+        """Run the function once; raises AwsError when it is throttled, gone or cannot be run here."""
+        call = Call(request, function, payload, client_context, asyncio.get_running_loop().create_future())
+        self._calls[request] = call
+        self.tell(m.RequestArrived(time.monotonic(), request, function.name, cold))
+        return await call.answer
+
+    def instances(self, function: str) -> list[dict[str, Any]]:
+        """The living instances as InstanceView's fields."""
+        found = []
+        for name, known in self._scheduler.instances.items():
+            live = self._instances.get(name)
+            if live is None or known.function.name != function:
+                continue
+            live.measure()
+            found.append(
+                {
+                    "instance_id": name,
+                    "state": str(known.state),
+                    "sandbox": live.sandbox.kind if live.sandbox else "",
+                    "started_s": live.started_s,
+                    "invocations": live.served,
+                    "cpu_s": live.usage.cpu_s if live.usage else None,
+                    "peak_memory_bytes": live.usage.peak_memory_bytes if live.usage else None,
+                    "enforced": sorted(live.sandbox.enforced) if live.sandbox else [],
+                }
+            )
+        return found
+
+    def events(self, function: str) -> list[dict[str, Any]]:
+        """Every change of state of its instances as InstanceEvent's fields, oldest first."""
+        return self._history.of(function)
+
+    def log(self, function: str, instance: str) -> bytes | None:
+        """What an instance printed lately; None when it is unknown. Recently gone ones are remembered."""
+        live = self._instances.get(instance)
+        if live is not None and live.function.name == function:
+            live.read_output()
+            return live.log.text()
+        name, log = self._old_logs.get(instance, ("", None))
+        return log.text() if log is not None and name == function else None
+
+    def crash(self, function: str, instance: str) -> bool:
+        """Kill an instance as a crash would; False when there is none."""
+        live = self._instances.get(instance)
+        if live is None or live.function.name != function:
+            return False
+        live.crash()
+        return True
+
+    def used_code(self) -> set[str]:
+        """The digests of all code that a function has or an instance runs."""
+        versions = {live.function.code_sha256 for live in self._instances.values()}
+        return versions | {function.code_sha256 for function in self._functions.values()}
+
+    @property
+    def instance_count(self) -> int:
+        """How many instances are there, in whatever state."""
+        return len(self._instances)
+
+    async def drain_or(self, seconds: float, at_once: asyncio.Event) -> None:
+        """Wait until nothing runs, at most so long, or until `at_once`."""
+        answers = [call.answer for call in self._calls.values()]
+        if not answers:
+            return
+        hurry = asyncio.ensure_future(at_once.wait())
+        done = asyncio.gather(*answers, return_exceptions=True)
+        await asyncio.wait((done, hurry), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        hurry.cancel()
+
+    async def close(self) -> None:
+        """End all instances; whoever still waits is told so."""
+        for name in list(self._functions):
+            self.remove(name)
+        for call in list(self._calls.values()):
+            if not call.answer.done():
+                call.answer.set_exception(AwsError("ServiceException", "The platform was stopped.", status=503))
+        while self._instances:
+            for live in list(self._instances.values()):
+                live.stop()
+            await asyncio.sleep(0.005)
+        self._starters.shutdown()
+        self._cleaners.shutdown()
+
+    # ---- events and commands -----------------------------------------------------------------------------------------
+
+    def tell(self, event: m.Event) -> None:
+        """Feed the scheduler, and do what it says; an event that this causes has its turn afterwards."""
+        self._events.append(event)
+        if self._telling:
+            return
+        self._telling = True
+        try:
+            while self._events:
+                for command in self._scheduler.step(self._events.popleft()):
+                    self._commands[type(command)](command)
+        finally:
+            self._telling = False
+
+    def _on(self, instance: str, do: Callable[[LiveInstance], None]) -> None:
+        live = self._instances.get(instance)
+        if live is not None:
+            do(live)
+
+    def _start(self, command: m.StartInstance) -> None:
+        function = self._versions[command.function, command.version]
+        live = LiveInstance(command.instance, function, self._code(function), self._host)
+        self._instances[command.instance] = live
+        live.start()
+
+    def _set_timer(self, command: m.SetTimer) -> None:
+        live = self._instances.get(command.instance)
+        if live is not None:
+            live.wake_at(command.when)
+
+    def _dispatch(self, command: m.Dispatch) -> None:
+        call, live = self._calls[command.request], self._instances[command.instance]
+        call.instance, call.cold, call.function = live, command.cold, live.function
+        live.read_output()
+        live.log.begin(call.request)
+        call.dispatched = time.monotonic()
+        deadline_ms = int((time.time() + live.function.timeout_s) * 1000)
+        head = (
+            "Content-Type: application/json\r\n"
+            f"Lambda-Runtime-Aws-Request-Id: {call.request}\r\n"
+            f"Lambda-Runtime-Deadline-Ms: {deadline_ms}\r\n"
+            f"Lambda-Runtime-Invoked-Function-Arn: {live.function.arn}\r\n"
+            f"Lambda-Runtime-Trace-Id: Root=1-{deadline_ms // 1000:08x}-{call.request[-12:] * 2};Sampled=0\r\n"
+        )
+        if call.client_context:
+            head += f"Lambda-Runtime-Client-Context: {call.client_context}\r\n"
+        live.give(Work(call.request, head, call.payload))
+
+    def _answered(self, live: LiveInstance, request: str, body: bytes, error_type: str | None) -> None:
+        now = time.monotonic()
+        call = self._calls.get(request)
+        if call is not None:
+            self._settle(call, live, body, UNHANDLED if error_type is not None else None, now)
+        self.tell(m.Answered(now, live.name))
+
+    def _fail(self, command: m.Fail) -> None:
+        call = self._calls.get(command.request)
+        if call is None:
+            return
+        live = self._instances.get(command.instance) or call.instance
+        if command.cause is m.Cause.DELETED:
+            self._refuse(call, not_found(call.function.arn))
+        elif command.cause is m.Cause.LAUNCH or live is None:
+            reason = command.detail or "no sandbox could be started"
+            self._refuse(call, AwsError("ServiceException", f"The instance could not be started: {reason}"))
+        else:
+            live.read_output()
+            if call.instance is None:  # it waited for an init that failed
+                live.log.begin(call.request)
+            body = self._failure(call, command, live)
+            self._settle(call, live, body, UNHANDLED, time.monotonic())
+
+    @staticmethod
+    def _failure(call: Call, command: m.Fail, live: LiveInstance) -> bytes:
+        if command.cause is m.Cause.INIT_ERROR:
+            return live.init_error
+        if command.cause is m.Cause.TIMEOUT:
+            what = f"Task timed out after {live.function.timeout_s:.2f} seconds"
+            stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime()) + f".{time.time_ns() // 10**6 % 1000:03d}Z"
+            live.log.add(f"{stamp} {call.request} {what}\n\n".encode())
+            kind = "Sandbox.Timedout"
+        else:
+            what = command.detail
+            live.log.add(f"RequestId: {call.request} Error: {what}\nRuntime.ExitError\n".encode())
+            kind = "Runtime.ExitError"
+        return json.dumps({"errorType": kind, "errorMessage": f"RequestId: {call.request} Error: {what}"}).encode()
+
+    def _throttle(self, command: m.Throttle) -> None:
+        call = self._calls[command.request]
+        error = AwsError(
+            "TooManyRequestsException", "Rate Exceeded.", Reason=str(command.limit), Type="User", retryAfterSeconds="1"
+        )
+        self._refuse(call, error)
+
+    def _refuse(self, call: Call, error: AwsError) -> None:
+        del self._calls[call.request]
+        if not call.answer.done():
+            call.answer.set_exception(error)
+
+    def _settle(self, call: Call, live: LiveInstance, body: bytes, error: str | None, now: float) -> None:
+        """Account for an invocation that ran (or whose instance failed in init) and answer its caller."""
+        del self._calls[call.request]
+        ran = call.instance is not None
+        cold = call.cold or not ran
+        duration_ms = (now - call.dispatched) * 1000 if ran else 0.0
+        init_ms = live.init_ms() if cold else None
+        live.read_output()
+        live.measure()
+        billed = self._billing.billed_ms(duration_ms, init_ms or 0.0)
+        log = live.log
+        log.add(end_line(call.request))
+        memory = live.max_memory_mb
+        log.add(report_line(call.request, duration_ms, billed, live.function.memory_mb, memory, init_ms))
+        phases: dict[str, float | None] = live.phases() if cold else {}
+        phases["handler_ms"] = round(duration_ms, 3) if ran else None
+        outcome = Outcome(call.request, body, error, live.name, cold, phases, billed, memory, log.finish())
+        if not call.answer.done():
+            call.answer.set_result(outcome)
+
+    def _closed(self, live: LiveInstance) -> None:
+        self._instances.pop(live.name, None)
+        self._old_logs[live.name] = (live.function.name, live.log)
+        while len(self._old_logs) > _KEPT_LOGS:
+            del self._old_logs[next(iter(self._old_logs))]
+        self._forget_versions()
+
+    def _forget_versions(self) -> None:
+        live = {(i.function.name, i.function.version) for i in self._instances.values()}
+        live |= {(f.name, f.version) for f in self._functions.values()}
+        self._versions = {key: function for key, function in self._versions.items() if key in live}
