@@ -781,3 +781,67 @@ def _nothing(finding: findings.Finding) -> go.Figure:
     figure.update_yaxes(visible=False)
     figure.add_annotation(text="Nothing to draw.", showarrow=False, font={"size": 15, "color": GREY})
     return _finish(figure, finding, "", plot_height=80, axes=False)
+
+
+LIVE_POINTS = 300
+"""The most dots a live figure keeps for one deployment; the oldest go first."""
+
+
+class LiveLatency:
+    """A figure in the notebook that takes one latency at a time: `add("serverless", 12.3)`, in milliseconds."""
+
+    def __init__(self, title: str) -> None:
+        self.figure = go.FigureWidget(
+            layout={
+                "title": {"text": title, "subtitle": {"text": "waiting for the first one …"}},
+                "template": "plotly_white",
+                "font": {"family": FONT, "color": INK},
+                "height": 360,
+                "margin": {"l": 70, "r": 20, "t": 80, "b": 50},
+                "xaxis": {"title": {"text": "measured, in this order"}, "range": [0.5, 10.5], "dtick": 1},
+                "yaxis": {"title": {"text": "from call to answer, ms"}, "type": "log", "dtick": "D2"},
+                "legend": {"orientation": "h", "y": 1.02, "x": 1, "xanchor": "right", "yanchor": "bottom"},
+            }
+        )
+        self._samples: dict[str, list[float]] = {}
+        self._dropped: dict[str, int] = {}
+
+    def add(self, group: str, latency_ms: float) -> None:
+        """Draw one more latency of `group`."""
+        samples = self._samples.setdefault(group, [])
+        if not samples:
+            self._add_trace(group)
+        samples.append(latency_ms)
+        if len(samples) > LIVE_POINTS:
+            samples.pop(0)
+            self._dropped[group] = self._dropped.get(group, 0) + 1
+        first = 1 + self._dropped.get(group, 0)
+        newest = first + len(samples) - 1
+        number = list(self._samples).index(group)
+        with self.figure.batch_update():  # one message to the browser, whatever changes
+            self.figure.data[number].x = list(range(first, newest + 1))
+            self.figure.data[number].y = samples
+            if newest > self.figure.layout.xaxis.range[1] - 0.5:
+                self.figure.layout.xaxis = {"range": [first - 0.5, newest * 1.25 + 0.5], "dtick": None}
+            self.figure.layout.title.subtitle.text = f"{sum(self.count.values())} so far, the last one {group}"
+
+    @property
+    def count(self) -> dict[str, int]:
+        """How many latencies of each group it was given."""
+        return {group: len(s) + self._dropped.get(group, 0) for group, s in self._samples.items()}
+
+    def _add_trace(self, group: str) -> None:
+        colour, dash, symbol = _look(group)
+        self.figure.add_scatter(
+            x=[],
+            y=[],
+            name=display_name(group),
+            mode="lines+markers",
+            marker={"size": 9, "color": colour, "symbol": symbol},
+            line={"width": 1, "dash": dash, "color": colour},
+        )
+
+
+def live(title: str) -> LiveLatency:
+    """An empty live figure."""
+    return LiveLatency(title)
