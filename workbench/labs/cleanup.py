@@ -77,7 +77,7 @@ def _processes(session: str) -> Iterator[str]:
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
             if process.pid not in owners and process.environ().get(VARIABLE) == session:
-                yield f"{process.pid} {' '.join(process.cmdline())[:100]}".strip()
+                yield f"{process.pid} {' '.join(' '.join(process.cmdline()).split())[:100]}".strip()
 
 
 def _containers(session: str) -> Iterator[str]:

@@ -1,0 +1,93 @@
+"""Lab 00 and the exercise's solution run as they are, cell by cell, and print what is stored in them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import unprivileged
+from tests.needs import needs
+
+PROJECT = Path(__file__).resolve().parents[2]
+LAB = PROJECT / "notebooks" / "00_start_here.ipynb"
+SOLUTION = PROJECT / "exercises" / "solutions" / "00_stateless.ipynb"
+STUDENT = PROJECT / "exercises" / "00_stateless.ipynb"
+SANITIZE = Path(__file__).with_name("sanitize.cfg")
+
+NBVAL = [
+    *(sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "--nbval-cell-timeout=150"),
+    *("--nbval-sanitize-with", str(SANITIZE), "-q", "-p", "no:cacheprovider", "--timeout=0"),
+]
+
+
+def _nbval(notebook: Path, environment: dict[str, str], start: list[str] | None = None) -> str:
+    done = subprocess.run(
+        start or [*NBVAL, str(notebook)],
+        env=environment,
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=170,
+        check=False,
+    )
+    said = done.stdout[-6000:] + done.stderr[-2000:]
+    assert done.returncode == 0, said
+    assert " passed" in done.stdout, said
+    return done.stdout
+
+
+def _learner(tmp_path: Path, **variables: str) -> dict[str, str]:
+    return {**os.environ, "XDG_DATA_HOME": str(tmp_path / "learner"), **variables}
+
+
+@pytest.mark.parametrize("notebook", [LAB, SOLUTION], ids=lambda path: path.stem)
+def test_every_cell_runs_and_prints_what_is_stored(notebook: Path, tmp_path: Path) -> None:
+    _nbval(notebook, _learner(tmp_path))
+
+
+def test_predictions_made_in_the_lab_are_scored(tmp_path: Path) -> None:
+    answers = {"lab00.quickest": "serverless", "lab00.cold_ms": 50, "lab00.warm_ms": 3}
+    _nbval(LAB, _learner(tmp_path, WORKBENCH_ANSWERS=json.dumps(answers)))
+    kept = json.loads((tmp_path / "learner" / "workbench" / "progress" / "predictions.json").read_text())
+    assert {key: attempts[-1]["expected"] for key, attempts in kept.items()} == answers
+    assert all(attempts[-1]["verdict"] and attempts[-1]["measured"] for attempts in kept.values())
+
+
+def test_the_untouched_exercise_runs_to_its_end_and_has_not_passed(tmp_path: Path) -> None:
+    _nbval(STUDENT, _learner(tmp_path))
+    kept = json.loads((tmp_path / "learner" / "workbench" / "progress" / "exercises.json").read_text())
+    assert kept["stateless"]["checks"] == 1
+    assert "passed_at" not in kept["stateless"]
+
+
+@needs("unprivileged")
+@pytest.mark.parametrize("notebook", [LAB, SOLUTION], ids=lambda path: path.stem)
+def test_it_runs_where_a_pod_allows_nothing(notebook: Path, nobody: dict[str, str]) -> None:
+    environment = {**nobody, "WORKBENCH_WITHOUT": "docker,namespaces,cgroups"}
+    _nbval(notebook, environment, unprivileged.command(*NBVAL, str(notebook)))
+
+
+def _cells(notebook: Path) -> list[dict[str, Any]]:
+    cells: list[dict[str, Any]] = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    return [{**cell, "text": "".join(cell["source"])} for cell in cells]
+
+
+@pytest.mark.parametrize("notebook", [LAB, SOLUTION, STUDENT], ids=lambda path: path.parent.name + "/" + path.stem)
+def test_a_notebook_reads_as_a_lab(notebook: Path) -> None:
+    cells = _cells(notebook)
+    assert cells[0]["cell_type"] == "markdown"
+    for words in ("minutes", "**Question", "By the end you can"):
+        assert words in cells[0]["text"]
+    for cell in cells:
+        if cell["cell_type"] != "code":
+            continue
+        lines = [line for line in cell["text"].splitlines() if line.strip()]
+        assert len(lines) <= 10 or cell["text"].startswith("%%handler"), cell["text"]
+        if "nbval-ignore-output" in cell["metadata"].get("tags", ()):
+            assert cell["outputs"] == [], "a measured output belongs to the machine it was measured on"
