@@ -65,7 +65,7 @@ class Plan:
     delivery_rounds: int
 
 
-FULL = Plan(10, FEWEST_COLD, 8.0, 60.0, 2, 0.8, 2)
+FULL = Plan(10, FEWEST_COLD, 6.0, 60.0, 2, 0.7, 2)
 QUICK = Plan(6, 3, 4.0, 30.0, 1, 0.6, 1)
 """A look, not a basis for a decision."""
 

@@ -51,9 +51,9 @@ def scaling(
 
     At rest serverless has no instance and container and VM have one. When the burst begins, serverless scales by
     itself; for the others an operator, as attentive as can be, asks for `peak` instances at that moment, and requests
-    go to the new ones as soon as they are ready. `rate_per_s` is by default the highest, up to `most_per_s`, that keeps this
-    machine from being the bottleneck; `goal_ms` is by default 5 times the slowest deployment's warm median, at least
-    50 ms. Samples: milliseconds from the planned send time to the answer, of requests answered. Detail:
+    go to the new ones as soon as all are ready. `rate_per_s` is by default the highest, up to `most_per_s`, that keeps
+    this machine from being the bottleneck; `goal_ms` is by default 5 times the slowest deployment's warm median, at
+    least 50 ms. Samples: milliseconds from the planned send time to the answer, of requests answered. Detail:
     time_to_goal_s (after which 95% of the requests of every second met the goal; None: never), instances [[s, n]] from
     the burst's start, counts by status, percentiles, and how late the generator itself was. Raises DeploymentError
     when a deployment does not come to rest, what `invoke` raises, and Interrupted.

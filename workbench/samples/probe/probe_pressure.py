@@ -12,36 +12,42 @@ import signal
 import time
 
 STEP_MB = 8
-PAGE = 4096
+HOLD_S = 0.25
 LONGEST_S = 30.0
 
 
 def allocate(megabytes, processes=1):
-    """Take `megabytes` in all, touching every page, spread over that many processes; report how far each came.
+    """Take `megabytes` in all, touching every page, spread over that many processes; report what was held at once.
 
-    Over several processes: a limit that counts each process by itself is no limit of the instance.
+    Over several processes: a limit that counts each process by itself is no limit of the instance. What all hold is
+    held for a moment, for a limit may be watched over by something that looks only now and then.
     """
     share = max(1, int(megabytes) // int(processes))
     children = [in_child(lambda report: take(share, report)) for _ in range(int(processes))]
-    reached, ends = [], []
-    for _, progress in children:
-        # A child holds its memory until its pipe's other end is closed, so that all hold theirs at the same time.
-        reached.append(last_number(progress))
-    for pid, progress in children:
-        os.close(progress)
-        ends.append(ended(pid))
-    return {"asked_mb": share * int(processes), "reached_mb": sum(reached), "each_mb": reached, "ends": ends}
+    each = [last_number(progress) for _, progress in children]
+    time.sleep(HOLD_S)
+    killed = [os.waitpid(pid, os.WNOHANG)[0] == pid for pid, _ in children]
+    for (pid, progress), dead in zip(children, killed, strict=True):
+        os.close(progress)  # hangs up: the child lets go
+        if not dead:
+            os.waitpid(pid, 0)
+    return {
+        "asked_mb": share * int(processes),
+        # What a killed child had taken was free again for the others, so it does not add up with theirs.
+        "reached_mb": sum(mb for mb, dead in zip(each, killed, strict=True) if not dead) or max(each),
+        "each_mb": each,
+        "killed": sum(killed),
+    }
 
 
 def take(megabytes, report):
     """In a child: take memory step by step, reporting each, then hold it until the parent hangs up."""
-    held, so_far = [], 0
+    held, so_far, ones = [], 0, b"\1" * (STEP_MB * 2**20)
     try:
         while so_far < megabytes:
             step = min(STEP_MB, megabytes - so_far)
             block = mmap.mmap(-1, step * 2**20)
-            for place in range(0, len(block), PAGE):
-                block[place] = 1
+            block.write(ones[: step * 2**20])
             held.append(block)
             so_far += step
             os.write(report, b"%d\n" % so_far)
