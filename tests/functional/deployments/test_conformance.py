@@ -31,6 +31,12 @@ COMBINATIONS = [
     pytest.param(("serverless", "docker"), id="serverless-docker", marks=needs("docker")),
 ]
 
+BOXED = pytest.mark.parametrize("combination", COMBINATIONS[1:], indirect=True)
+"""Every deployment but the fake one, which runs in this very process."""
+
+LONG_RUNNING = pytest.mark.parametrize("combination", COMBINATIONS[:5], indirect=True)
+"""Those that load the service at once; a platform loads a function at its first call, so it cannot know before."""
+
 HANDLER = """
 import json, os, sys, time
 from pathlib import Path
