@@ -1,0 +1,345 @@
+"""What every sandbox promises, asked of each back end in the same words."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.functional.sandboxes.boxes import SERVICE, Marks, call, eventually, output, traces
+from tests.needs import needs
+from workbench import isolation
+from workbench.errors import DeploymentError
+from workbench.sandbox import Sandbox, SandboxSpec
+from workbench.service import Resources
+
+LIMITS = {"memory", "cpu", "pids", "tmp", "network", "filesystem", "freeze"}
+_numbers = itertools.count()
+
+Launch = Callable[..., Sandbox]
+
+
+@pytest.fixture(
+    params=[pytest.param(name, marks=() if name == "process" else needs(name)) for name in isolation.BACKENDS]
+)
+def backend(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def code(tmp_path: Path) -> Path:
+    directory = tmp_path / "code"
+    directory.mkdir()
+    (directory / "app.py").write_text(SERVICE)
+    return directory
+
+
+@pytest.fixture
+def launch(backend: str, code: Path) -> Iterator[Launch]:
+    with contextlib.ExitStack() as stack:
+
+        def start(entry: str = "http_host.py", handler: str = "app.handler", **more: Any) -> Sandbox:
+            name = f"box-{os.getpid()}-{next(_numbers)}"
+            spec = SandboxSpec(
+                name, entry, handler, more.pop("code", code), Resources(**more.pop("resources", {})), **more
+            )
+            box = isolation.launcher(backend)(spec)
+            stack.callback(box.close)
+            return box
+
+        yield start
+
+
+@pytest.fixture
+def box(launch: Launch) -> Sandbox:
+    started = launch()
+    Marks(started.control).until("function_ready")
+    return started
+
+
+def test_marks_come_in_order_on_one_clock(launch: Launch, backend: str) -> None:
+    before = time.monotonic_ns()
+    started = launch()
+    marks = Marks(started.control)
+    seen = [marks.next() for _ in range(3)]
+    assert [mark["mark"] for mark in seen if mark] == ["sandbox_ready", "runtime_ready", "function_ready"]
+    times = [before, started.launched_ns, *(mark["at_ns"] for mark in seen if mark), time.monotonic_ns()]
+    assert times == sorted(times)
+    assert started.kind == backend
+    assert started.exit_code() is None
+    assert started.enforced <= LIMITS
+
+
+def test_a_direct_call_and_an_http_request_reach_the_handler(box: Sandbox) -> None:
+    assert call(box, a=1)["echo"] == {"a": 1}
+    with urllib.request.urlopen(f"{box.address}/some/path?x=1", timeout=60) as answer:
+        event = json.load(answer)["echo"]
+        assert answer.headers["X-Workbench-Instance"] == box.name
+    assert (event["rawPath"], event["queryStringParameters"]) == ("/some/path", {"x": "1"})
+
+
+def test_the_environment_is_lambdas_and_the_services_own(launch: Launch, code: Path) -> None:
+    os.environ["MY_SECRET_OUTSIDE"] = "x"
+    try:
+        started = launch(environment={"COLOUR": "blue"}, resources={"memory_mb": 512})
+        Marks(started.control).until("function_ready")
+        inside = call(started, do="environment")
+    finally:
+        del os.environ["MY_SECRET_OUTSIDE"]
+    assert inside["COLOUR"] == "blue"
+    assert inside["_HANDLER"] == "app.handler"
+    assert inside["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] == "512"
+    assert {"AWS_EXECUTION_ENV", "AWS_REGION", "LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR", "PATH", "TZ"} <= set(inside)
+    assert not {"MY_SECRET_OUTSIDE", "WORKBENCH_CONTROL_FD", "WORKBENCH_LISTEN_FD", "PYTHONPATH"} & set(inside)
+
+
+def test_requests_are_served_concurrently(box: Sandbox) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(lambda _: call(box, do="meet"), range(2)))
+    assert answers == ["met", "met"]
+
+
+def test_the_listener_passed_out_serves_a_runtime_api(launch: Launch) -> None:
+    started = launch("lambda_host.py")
+    marks = Marks(started.control)
+    assert marks.until("runtime_ready") == ["sandbox_ready", "runtime_ready"]
+    assert started.address == ""
+    [descriptor] = marks.descriptors
+    with socket.socket(fileno=descriptor) as listener:
+        listener.settimeout(60)
+        client, _ = listener.accept()
+        with client:
+            assert b"GET /2018-06-01/runtime/invocation/next " in _request(client)
+            body = json.dumps({"a": 1}).encode()
+            head = (
+                "HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: r-1\r\n"
+                "Lambda-Runtime-Deadline-Ms: 99999999999999\r\n"
+                "Lambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:us-east-1:0:function:f\r\n"
+                f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+            )
+            client.sendall(head.encode() + body)
+            answer = _request(client)
+    assert answer.startswith(b"POST /2018-06-01/runtime/invocation/r-1/response ")
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["echo"] == {"a": 1}
+
+
+def test_an_import_error_is_reported_through_the_runtime_api(launch: Launch, code: Path) -> None:
+    (code / "app.py").write_text("import nothing_of_this_name\n")
+    started = launch("lambda_host.py")
+    marks = Marks(started.control)
+    marks.until("runtime_ready")
+    with socket.socket(fileno=marks.descriptors[0]) as listener:
+        listener.settimeout(60)
+        client, _ = listener.accept()
+        with client:
+            report = _request(client)
+            client.sendall(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")
+    assert report.startswith(b"POST /2018-06-01/runtime/init/error ")
+    assert b"nothing_of_this_name" in report
+    assert eventually(lambda: started.exit_code() == 1)
+
+
+def test_an_import_error_of_a_host_is_a_mark(launch: Launch, code: Path) -> None:
+    (code / "app.py").write_text("x = 1\nraise KeyError('no table')\n")
+    started = launch()
+    marks = Marks(started.control)
+    seen = [marks.next() for _ in range(3)]
+    assert seen[-1] is not None
+    assert seen[-1]["mark"] == "init_error"
+    assert seen[-1]["error"]["errorType"] == "KeyError"
+    assert "app.py" in "".join(seen[-1]["error"]["stackTrace"])
+    assert marks.next() is None, "the channel ends with the instance"
+    assert eventually(lambda: started.exit_code() == 1)
+    assert eventually(lambda: "no table" in output(started))
+
+
+def test_frozen_it_gets_no_cpu_and_thawed_it_goes_on(box: Sandbox) -> None:
+    assert "freeze" in box.enforced
+    box.freeze()
+    box.freeze()
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(call, box, do="ticks")
+        time.sleep(0.5)
+        assert not first.done(), "a frozen instance answered"
+        frozen = box.usage()
+        time.sleep(0.3)
+        assert frozen is None or box.usage() == frozen
+        box.thaw()
+        before = first.result(60)
+    assert eventually(lambda: call(box, do="ticks") > before)
+    box.thaw()
+
+
+def test_usage_never_decreases_and_counts_what_was_done(box: Sandbox) -> None:
+    before = box.usage()
+    if before is None:
+        pytest.skip("this machine does not account for it")
+    call(box, do="spin", cpu_s=0.3)
+    call(box, do="fill", mb=64)
+    after = box.usage()
+    assert after is not None
+    assert after.cpu_s >= before.cpu_s + 0.25
+    assert after.peak_memory_bytes >= 60 * 2**20
+    box.kill()
+    last = box.usage()
+    assert last is None or (last.cpu_s >= after.cpu_s and last.peak_memory_bytes >= after.peak_memory_bytes)
+
+
+def test_the_memory_limit_ends_what_exceeds_it(launch: Launch) -> None:
+    started = launch(resources={"memory_mb": 128})
+    Marks(started.control).until("function_ready")
+    assert "memory" in started.enforced
+    assert call(started, do="fill", mb=16) == 16 * 2**20
+    assert not started.oom_killed()
+    with pytest.raises((urllib.error.URLError, OSError)):
+        call(started, do="fill", mb=400)
+    assert eventually(lambda: started.exit_code() is not None)
+    assert started.exit_code() not in (0, None)
+    assert eventually(started.oom_killed)
+
+
+def test_its_own_exit_code_is_told_and_its_channel_ends(box: Sandbox) -> None:
+    with pytest.raises((urllib.error.URLError, OSError)):
+        call(box, do="exit", code=42)
+    assert eventually(lambda: box.exit_code() == 42)
+    assert Marks(box.control).next() is None
+    box.freeze()
+    box.thaw()
+    box.kill()
+    assert box.exit_code() == 42
+
+
+def test_sigterm_ends_a_host_politely_where_we_can_send_it(box: Sandbox) -> None:
+    if box.kind != "process":
+        pytest.skip("its processes are not ours to signal")
+    [pid] = [int(trace.split()[1]) for trace in traces(box.name) if trace.startswith("process")]
+    os.kill(pid, signal.SIGTERM)
+    assert eventually(lambda: box.exit_code() == 0)
+
+
+def test_killed_twice_and_closed_twice_with_all_it_started(box: Sandbox) -> None:
+    call(box, do="child")
+    assert box.exit_code() is None
+    box.kill()
+    assert not [trace for trace in traces(box.name) if trace.startswith("process")]
+    assert box.exit_code() not in (0, None)
+    box.kill()
+    box.close()
+    box.close()
+    box.kill()
+    assert traces(box.name) == []
+    with pytest.raises(OSError):
+        call(box)
+
+
+def test_closed_while_frozen(box: Sandbox) -> None:
+    box.freeze()
+    box.close()
+    assert traces(box.name) == []
+
+
+def test_what_it_prints_comes_out(box: Sandbox) -> None:
+    call(box, do="print", text="hello from inside")
+    seen = []
+    assert eventually(lambda: seen.append(output(box)) or "".join(seen).count("hello from inside") == 2)
+    assert "module loaded" in "".join(seen)
+
+
+def test_it_has_a_place_of_its_own_to_write(box: Sandbox) -> None:
+    found = call(box, do="files")
+    writable = found["writable"]
+    task_root = next(iter(writable))
+    assert found["cwd"] == task_root
+    assert [place for place, could in writable.items() if could and place != task_root]
+    if "filesystem" in box.enforced:
+        assert not writable[task_root]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [({"entry": "nothing.py"}, "nothing.py"), ({"code": Path("/nowhere/at/all")}, "/nowhere/at/all")],
+)
+def test_what_cannot_be_launched_is_refused(launch: Launch, change: dict[str, Any], said: str) -> None:
+    with pytest.raises(DeploymentError, match=said):
+        launch(**change)
+
+
+@pytest.mark.parametrize("frozen", [False, True], ids=["running", "frozen"])
+def test_nothing_outlives_an_owner_that_was_killed(backend: str, code: Path, tmp_path: Path, frozen: bool) -> None:
+    name = f"orphan-{os.getpid()}-{next(_numbers)}"
+    program = textwrap.dedent(
+        f"""
+        import time
+        from pathlib import Path
+        from tests.functional.sandboxes.boxes import Marks, call
+        from workbench import isolation
+        from workbench.sandbox import SandboxSpec
+        from workbench.service import Resources
+
+        spec = SandboxSpec({name!r}, "http_host.py", "app.handler", Path({str(code)!r}), Resources())
+        box = isolation.launcher({backend!r})(spec)
+        Marks(box.control).until("function_ready")
+        call(box, do="child")
+        if {frozen!r}:
+            box.freeze()
+        print("ready", flush=True)
+        time.sleep(600)
+        """
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "WORKBENCH_SESSION"}
+    root = str(Path(__file__).parents[3])
+    owner = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, cwd=root, env=environment
+    )
+    try:
+        assert owner.stdout is not None
+        assert owner.stdout.readline() == "ready\n"
+        assert len(traces(name)) >= 1
+    finally:
+        owner.kill()
+        owner.wait()
+        if owner.stdout is not None:
+            owner.stdout.close()
+    assert eventually(lambda: not traces(name)), traces(name)
+    sessions = Path(os.environ["TMPDIR"]) / f"workbench-{os.getuid()}" / "sessions"
+    assert eventually(lambda: not list(sessions.glob(f"{owner.pid}-*")))
+    if backend == "docker":
+        assert eventually(lambda: name not in _containers())
+
+
+def _containers() -> set[str]:
+    import docker
+
+    client = docker.from_env()
+    try:
+        return {str(container.name) for container in client.containers.list(all=True, ignore_removed=True)}
+    finally:
+        client.close()
+
+
+def _request(client: socket.socket) -> bytes:
+    client.settimeout(60)
+    data = b""
+    while b"\r\n\r\n" not in data:
+        data += client.recv(65536)
+    head, _, body = data.partition(b"\r\n\r\n")
+    lengths = [line.split(b":")[1] for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")]
+    while lengths and len(body) < int(lengths[0]):
+        body += client.recv(65536)
+    return head + b"\r\n\r\n" + body

@@ -1,0 +1,224 @@
+"""Removing what a session left behind when its owner was killed: processes, containers, cgroups, directories.
+
+A session is alive as long as its owning process is. What carries the name of a dead one (see `workbench.session`)
+belongs to nobody, and is removed. Nothing else is touched: a process must carry the session in its environment and be
+this user's, a container the label, a control group or directory the name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from workbench import capabilities
+from workbench.session import VARIABLE, is_alive, session_id, state_dir
+
+LABEL = "workbench.session"
+_CGROUPS = Path("/sys/fs/cgroup")
+_PREFIX = "workbench-"
+_SESSION = re.compile(r"\d+-\w+")
+_PATIENCE_S = 5.0
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """What was removed, each as a line for people."""
+
+    processes: tuple[str, ...] = ()
+    containers: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
+    cgroups: tuple[str, ...] = ()
+    directories: tuple[str, ...] = ()
+
+    @property
+    def total(self) -> int:
+        """How many things were removed."""
+        return sum(len(getattr(self, field.name)) for field in fields(self))
+
+    def __str__(self) -> str:
+        if not self.total:
+            return "Nothing was left behind."
+        lines = []
+        for field in fields(self):
+            found = getattr(self, field.name)
+            lines += [f"removed {len(found)} {field.name}:"] if found else []
+            lines += [f"  {line}" for line in found]
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class _Scope:
+    """What may be removed: everything of a session that `takes`, and of our own session these instances."""
+
+    everything: bool
+    instances: frozenset[str]
+
+    def takes(self, session: str) -> bool:
+        if not _SESSION.fullmatch(session):  # somebody else's name
+            return False
+        return not is_alive(session) or (self.everything and session != session_id())
+
+    def takes_instance(self, session: str, name: str) -> bool:
+        return self.takes(session) or (session == session_id() and name in self.instances)
+
+
+def clean(everything: bool = False, *, instances: tuple[str, ...] = ()) -> Cleaned:
+    """Remove what dead sessions left; with `everything` also what living ones made, except this process's own.
+
+    `instances` names some of this session to be removed too (their owner was killed, the session's was not).
+    """
+    scope = _Scope(everything, frozenset(instances))
+    # Containers first, or the engine would restart or complain about processes that vanish; cgroups when empty.
+    containers, networks, images = _clean_docker(scope)
+    processes = tuple(_clean_processes(scope))
+    cgroups = tuple(_clean_cgroups(scope))
+    return Cleaned(processes, containers, networks, images, cgroups, tuple(_clean_directories(scope)))
+
+
+def _clean_processes(scope: _Scope) -> Iterator[str]:
+    spared = _own_tree()
+    killed: list[psutil.Process] = []
+    while found := [p for p in _marked(scope, spared) if p not in killed]:  # again: one may have forked meanwhile
+        for process in found:
+            killed.append(process)
+            with contextlib.suppress(psutil.Error):
+                line = f"{process.pid} {' '.join(process.cmdline())[:100]}"
+                process.kill()  # checks that the number still is this process's
+                yield line
+    # A frozen one ends when its cgroup is thawed, which comes next; so do not wait for long.
+    psutil.wait_procs(killed, timeout=0.5)
+
+
+def _marked(scope: _Scope, spared: frozenset[int]) -> Iterator[psutil.Process]:
+    own_user = os.getuid() if hasattr(os, "getuid") else None
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.pid in spared or (own_user is not None and process.uids().real != own_user):
+                continue
+            environment = process.environ()
+            session = environment.get(VARIABLE)
+            if session and scope.takes_instance(session, environment.get("WORKBENCH_INSTANCE", "")):
+                yield process
+
+
+def _own_tree() -> frozenset[int]:
+    """This process, those above it, and those below it: a clean-up must not end who asked for it."""
+    own = psutil.Process()
+    return frozenset(p.pid for p in (own, *own.parents(), *own.children(recursive=True)))
+
+
+def _clean_cgroups(scope: _Scope) -> Iterator[str]:
+    if not _CGROUPS.is_dir():
+        return
+    for folder, names, _ in os.walk(_CGROUPS):
+        for name in [name for name in names if name.startswith(_PREFIX)]:
+            session, home = name.removeprefix(_PREFIX), Path(folder, name)
+            for group in _listed(home):
+                if scope.takes_instance(session, group.name) and _remove_group(group):
+                    yield str(group)
+            if scope.takes(session) and _remove_group(home):
+                yield str(home)
+            elif session == session_id():
+                with contextlib.suppress(OSError):
+                    home.rmdir()  # refused while other instances are in it
+
+
+def _remove_group(group: Path) -> bool:
+    deadline, spared = time.monotonic() + _PATIENCE_S, _own_tree()
+    while True:
+        for file, text in (("cgroup.kill", "1"), ("freezer.state", "THAWED"), ("cgroup.freeze", "0")):
+            with contextlib.suppress(OSError):
+                if (group / file).exists():
+                    (group / file).write_text(text)
+        with contextlib.suppress(OSError, ValueError):
+            for pid in {int(line) for line in (group / "cgroup.procs").read_text().split()} - spared:
+                with contextlib.suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
+        try:
+            group.rmdir()
+            return True
+        except FileNotFoundError:
+            return False
+        except OSError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.01)
+
+
+def _clean_directories(scope: _Scope) -> Iterator[str]:
+    for directory in _listed(state_dir() / "sessions"):
+        if scope.takes(directory.name):
+            shutil.rmtree(directory, ignore_errors=True)
+            yield str(directory)
+        elif directory.name == session_id():
+            for inner in _listed(directory):  # NAME or NAME.SUFFIX
+                if inner.name in scope.instances or inner.name.rpartition(".")[0] in scope.instances:
+                    shutil.rmtree(inner, ignore_errors=True)
+                    yield str(inner)
+
+
+def _listed(directory: Path) -> list[Path]:
+    try:
+        return sorted(path for path in directory.iterdir() if path.is_dir())
+    except OSError:
+        return []
+
+
+def _clean_docker(scope: _Scope) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    if not capabilities.docker():
+        return (), (), ()
+    import docker
+
+    client = docker.from_env(timeout=30)
+    try:
+        labelled: dict[str, Any] = {"label": LABEL}
+
+        def taken(thing: Any, labels: dict[str, str]) -> bool:
+            return scope.takes_instance(labels.get(LABEL, ""), getattr(thing, "name", None) or "")
+
+        def removed(things: list[Any], labels: Callable[[Any], Any], remove: Callable[[Any], Any]) -> tuple[str, ...]:
+            lines = []
+            for thing in things:
+                with contextlib.suppress(docker.errors.APIError):  # gone already, or still used by another session
+                    if taken(thing, labels(thing) or {}):
+                        remove(thing)
+                        lines.append(str(getattr(thing, "name", None) or thing.short_id))
+            return tuple(lines)
+
+        containers = removed(
+            client.containers.list(all=True, filters=labelled, ignore_removed=True),
+            lambda container: container.labels,
+            lambda container: container.remove(force=True, v=True),
+        )
+        networks = removed(
+            client.networks.list(filters=labelled),
+            lambda network: network.attrs.get("Labels"),
+            lambda network: network.remove(),
+        )
+        images = removed(
+            client.images.list(all=True, filters=labelled),
+            lambda image: image.labels,
+            lambda image: client.images.remove(image.id, force=True),
+        )
+        return containers, networks, images
+    except Exception as error:  # the engine went away meanwhile, in whatever words requests and docker-py have
+        print(f"Docker Engine could not be cleaned: {error}. Run `workbench clean` again.", file=sys.stderr)
+        return (), (), ()
+    finally:
+        client.close()
+
+
+if __name__ == "__main__":  # how the keeper of a killed process calls it, with the names of its instances
+    clean(instances=tuple(sys.argv[1:]))
