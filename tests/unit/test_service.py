@@ -1,0 +1,116 @@
+"""Services and resources: what is accepted, and what a person is told otherwise."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workbench.errors import PackageError
+from workbench.service import MEMORY_MB_PER_VCPU, Resources, Service
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    directory = tmp_path / "my service!"
+    directory.mkdir()
+    (directory / "app.py").write_text("def handler(event, context):\n    return event\n")
+    (directory / "api").mkdir()
+    (directory / "api" / "__init__.py").write_text("")
+    (directory / "api" / "orders.py").write_text("")
+    return directory
+
+
+@given(st.integers(128, 10_240), st.integers(1, 900), st.integers(512, 10_240))
+def test_resources_within_lambdas_limits(memory_mb: int, timeout_s: int, tmp_mb: int) -> None:
+    found = Resources(memory_mb, timeout_s, tmp_mb)
+    assert found.vcpus == memory_mb / MEMORY_MB_PER_VCPU
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"memory_mb": 127},
+        {"memory_mb": 10_241},
+        {"timeout_s": 0},
+        {"timeout_s": 901},
+        {"tmp_mb": 511},
+        {"tmp_mb": 10_241},
+    ],
+)
+def test_resources_outside_name_the_field_and_the_range(wrong: dict[str, int]) -> None:
+    (field,) = wrong
+    with pytest.raises(PackageError, match=rf"{field} is .* from \d+ to \d+"):
+        Resources(**wrong)
+
+
+def test_one_vcpu_is_at_1769_mb() -> None:
+    assert Resources(memory_mb=1769).vcpus == 1.0
+    assert Resources(memory_mb=512).vcpus == pytest.approx(0.2894, abs=1e-4)
+
+
+@pytest.mark.parametrize("handler", ["app.handler", "api.orders.place", "api/orders.place", "api.handler"])
+def test_a_handler_whose_module_is_there(source: Path, handler: str) -> None:
+    found = Service.from_dir(source, handler)
+    assert found.handler == handler
+    assert found.source == source.resolve()
+
+
+def test_the_name_is_made_of_the_directory(source: Path) -> None:
+    assert Service.from_dir(source).name == "my-service"
+    assert Service.from_dir(source, name="orders").name == "orders"
+    assert len(Service.from_dir(source, name="x" * 100).name) == 64
+
+
+def test_a_missing_directory_and_a_file_are_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(PackageError, match="There is no directory"):
+        Service.from_dir(tmp_path / "absent")
+    (tmp_path / "app.py").write_text("")
+    with pytest.raises(PackageError, match="not a directory"):
+        Service.from_dir(tmp_path / "app.py")
+
+
+@pytest.mark.parametrize(
+    "handler", ["", "handler", "app.", ".handler", "app.hand ler", "1app.handler", "app.handler()"]
+)
+def test_a_misspelt_handler_shows_how_to_write_it(source: Path, handler: str) -> None:
+    with pytest.raises(PackageError, match=r"app\.handler for"):
+        Service.from_dir(source, handler)
+
+
+def test_a_missing_module_names_the_file_and_what_is_there(source: Path) -> None:
+    with pytest.raises(PackageError, match=r"orders\.py, which does not exist \(app\.py in .*--handler"):
+        Service.from_dir(source, "orders.handler")
+
+
+def test_a_directory_without_python_says_so(tmp_path: Path) -> None:
+    with pytest.raises(PackageError, match=r"no \.py file"):
+        Service.from_dir(tmp_path)
+
+
+@given(st.dictionaries(st.from_regex(r"[A-Z_]{1,8}", fullmatch=True), st.text(max_size=10), max_size=4))
+def test_environment_is_added_to_a_copy(variables: dict[str, str]) -> None:
+    first = Service("s", Path("."), "app.handler", environment={"KEPT": "yes"})
+    second = first.with_environment(**variables)
+    assert dict(second.environment) == {"KEPT": "yes", **variables}
+    assert dict(first.environment) == {"KEPT": "yes"}
+
+
+def test_a_service_cannot_be_changed(source: Path) -> None:
+    service = Service.from_dir(source, environment={"A": "1"})
+    with pytest.raises(FrozenInstanceError):
+        service.name = "other"  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        service.environment["A"] = "2"  # type: ignore[index]
+    bigger = service.with_resources(Resources(memory_mb=2048))
+    assert (bigger.resources.memory_mb, service.resources.memory_mb) == (2048, 1769)
+
+
+def test_the_callers_own_environment_is_not_shared(source: Path) -> None:
+    mine = {"A": "1"}
+    service = Service.from_dir(source, environment=mine)
+    mine["A"] = "2"
+    assert service.environment["A"] == "1"
