@@ -49,7 +49,7 @@ def compare(
 
     main_job.run(
         main_job.find_service(service, handler, memory_mb, timeout_s),
-        patterns=tuple(name.strip() for name in deployments.split(",") if name.strip()),
+        deployments=deployments,
         payload=main_job.read_payload(payload),
         out=out,
         quick=quick,

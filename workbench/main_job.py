@@ -45,20 +45,24 @@ def read_payload(text: str) -> Any:
         ) from error
 
 
-def run(service: Service, *, patterns: tuple[str, ...], payload: Any, out: Path, quick: bool) -> None:
-    """Compare and report into `out`; on Ctrl-C what was measured is in run.json, and nothing is left running."""
-    _check(patterns, out)
+def run(service: Service, *, deployments: str, payload: Any, out: Path, quick: bool) -> None:
+    """Compare and report into `out`; on Ctrl-C what was measured is in run.json, and nothing is left running.
+
+    `deployments`: names with commas between, each perhaps with a sandbox of its own: `serverless,container:namespaces`.
+    """
+    sandboxes = _chosen(deployments)
+    _check_writable(out)
     console = Console()
     clean()  # what a session that was killed may have left: before measuring, so that it disturbs nothing
     with _Shown(console) as shown:
         try:
             measured = comparison.compare(
                 service,
-                patterns,
+                tuple(sandboxes),
                 quick=quick,
                 out=out,
                 progress=shown.update,
-                deploy=lambda s, p: deploy(s, p),
+                deploy=lambda s, pattern: deploy(s, pattern, sandbox=sandboxes[pattern]),
                 payload=_payload(service, payload),
             )
         except KeyboardInterrupt:
@@ -73,12 +77,22 @@ def run(service: Service, *, patterns: tuple[str, ...], payload: Any, out: Path,
         console.print(f"  {path}", highlight=False)
 
 
-def _check(patterns: tuple[str, ...], out: Path) -> None:
-    for pattern in patterns:
+def _chosen(deployments: str) -> dict[str, str]:
+    """Sandbox by pattern, in the order named; raises DeploymentError with what to correct."""
+    chosen: dict[str, str] = {}
+    for name in filter(None, (part.strip() for part in deployments.split(","))):
+        pattern, _, sandbox = name.partition(":")
         if pattern not in PATTERNS:
             raise DeploymentError(f"There is no deployment {pattern!r}. Choose from: {', '.join(PATTERNS)}.")
-    if not patterns or len(set(patterns)) != len(patterns):
-        raise DeploymentError("Name each deployment to compare once, with commas between: serverless,container,vm.")
+        if pattern in chosen:
+            raise DeploymentError(f"{pattern} is named twice. Name each deployment once, with commas between.")
+        chosen[pattern] = sandbox or "auto"
+    if not chosen:
+        raise DeploymentError(f"Name the deployments to compare, with commas between, from: {', '.join(PATTERNS)}.")
+    return chosen
+
+
+def _check_writable(out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
         probe = out / ".writable"
