@@ -38,8 +38,10 @@ class LoadSpec:
             raise WorkbenchError("The schedule sends no request. Raise the rate or the duration.")
         if planned[0] < 0 or any(later < earlier for earlier, later in pairwise(planned)):
             raise WorkbenchError("The planned times of a load must rise from 0.")
-        # The rate itself was checked when the schedule was drawn; of a list of times, its density is what remains.
-        check_bounds(max(len(planned) / max(planned[-1], 1.0), 1e-9), max(planned[-1], 1e-9), len(planned))
+        # The rate itself was checked when the schedule was drawn. Of a list of times its density remains, with a tenth
+        # of room for the chance in drawn arrivals and for the request at time zero.
+        density = len(planned) / max(planned[-1], 1.0) / 1.1
+        check_bounds(density, max(planned[-1], 1e-9), len(planned))
         if self.timeout_s <= 0:
             raise WorkbenchError(f"The time limit of a request is {self.timeout_s:g} s; choose one above 0.")
         if self.max_connections < 1:

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from workbench.errors import WorkbenchError
 from workbench.invocation import Target
+from workbench.load import constant, poisson
+from workbench.load.schedule import MAX_RATE_PER_S
 from workbench.load.spec import LoadSpec, check_targets, is_loopback
 
 HERE = Target("http://127.0.0.1:8000/f")
@@ -98,3 +100,8 @@ def test_out_of_bounds_says_what(spec: LoadSpec, says: str) -> None:
 def test_garbled_json_is_refused(data: dict[str, object]) -> None:
     with pytest.raises(WorkbenchError):
         LoadSpec.from_json(data)
+
+
+def test_a_schedule_at_the_highest_rate_passes() -> None:
+    for schedule in (constant(MAX_RATE_PER_S, 2), poisson(MAX_RATE_PER_S, 1, seed=1), poisson(0.01, 600, seed=1)):
+        LoadSpec((HERE,), schedule.planned_s).check()
