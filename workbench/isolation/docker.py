@@ -1,0 +1,339 @@
+"""The docker sandbox: a container of Docker Engine on the same root file system as the others.
+
+The control channel is a Unix socket, and the output a FIFO, in a directory that is mounted into the container. A
+`lambda_host.py` gets no network at all, as its listener comes out over the control channel; an `http_host.py` has its
+port published on the loopback interface, the way people use Docker.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import select
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import docker
+import docker.errors
+
+from workbench.errors import CapabilityMissing, DeploymentError
+from workbench.isolation import cgroups, channel, docker_image, keeper, rootfs
+from workbench.sandbox import SandboxSpec, Usage
+from workbench.session import session_dir, session_id
+
+NAME = "docker"
+UID = 64_535
+"""The user that instances run as: one that no distribution gives to anybody."""
+
+_PORT = 8080
+_INSIDE = "/run/workbench"
+_PATIENCE_S = 60.0
+_REMEDY = "Install and start Docker Engine and see that you may use it (`docker version`), or use another sandbox."
+_Refused = (docker.errors.DockerException, OSError)  # docker-py also lets requests' errors through, which are OSErrors
+
+
+def launch(spec: SandboxSpec) -> DockerSandbox:
+    """Start `spec.entry` in a container.
+
+    Raises CapabilityMissing where no engine can be reached, DeploymentError when it refuses the container.
+    """
+    launched_ns = time.monotonic_ns()
+    channel.check(spec)
+    client = _client(os.getpid())
+    keeper.keep(spec.name)
+    with contextlib.ExitStack() as undo:
+        undo.callback(keeper.forget, spec.name)
+        home = _Home(session_dir() / spec.name)
+        undo.callback(home.close)
+        with _translated(f"start instance {spec.name}"):
+            tag = docker_image.image(client)
+            container = str(client.api.create_container(**_container(client, spec, tag, home.path))["Id"])
+            undo.callback(_remove, client, container)
+            client.api.start(container)
+        control = home.accept(lambda: _state(client, container), spec.name)
+        undo.callback(control.close)
+        address = _address(client, container) if spec.entry == channel.HTTP_ENTRY else ""
+        undo.pop_all()
+    return DockerSandbox(spec, client, container, home, control, address, launched_ns)
+
+
+class DockerSandbox:
+    """See `workbench.sandbox.Sandbox`. What the engine tells is asked of it each time; after the end it is kept."""
+
+    kind = NAME
+
+    def __init__(
+        self,
+        spec: SandboxSpec,
+        client: docker.DockerClient,
+        container: str,
+        home: _Home,
+        control: socket.socket,
+        address: str,
+        launched_ns: int,
+    ) -> None:
+        self.name, self.address, self.control, self.output = spec.name, address, control, home.output
+        self.launched_ns = launched_ns
+        self.container_id = container
+        self._client, self._home = client, home
+        self._lock = threading.RLock()
+        self._last = Usage(0.0, 0)
+        self._exit_code: int | None = None
+        self._oom_killed = self._closed = False
+        bridged = spec.entry == channel.HTTP_ENTRY  # there containers reach one another, as is Docker's default
+        self._enforced = frozenset({"memory", "cpu", "pids", "tmp", "filesystem", "freeze"})
+        self._enforced |= frozenset() if bridged else frozenset({"network"})
+
+    @property
+    def enforced(self) -> frozenset[str]:
+        """Limits that hold."""
+        return self._enforced
+
+    def freeze(self) -> None:
+        """Pause the container."""
+        self._if_running(self._client.api.pause)
+
+    def thaw(self) -> None:
+        """Let the container go on."""
+        self._if_running(self._client.api.unpause)
+
+    def usage(self) -> Usage:
+        """CPU and peak memory so far, as the engine counts them; what was last seen once it has ended."""
+        with self._lock:
+            if self._exit_code is None and not self._closed:
+                with contextlib.suppress(*_Refused):
+                    stats = self._client.api.stats(self.container_id, stream=False, one_shot=True)
+                    self._last = _larger(self._last, stats)
+            return self._last
+
+    def oom_killed(self) -> bool:
+        """Whether the engine saw the memory limit end something inside."""
+        with self._lock:
+            if not self._closed and not self._oom_killed:
+                self._oom_killed = bool(_state(self._client, self.container_id).get("OOMKilled"))
+            return self._oom_killed
+
+    def exit_code(self) -> int | None:
+        """None while it lives; its exit status, or minus the signal that ended it."""
+        with self._lock:
+            if self._exit_code is None and self._channel_ended():
+                state = _state(self._client, self.container_id)
+                if state.get("Status") not in ("running", "paused", "restarting"):
+                    code = int(state.get("ExitCode", 0))
+                    self._exit_code = 128 - code if 128 < code < 192 else code  # 128 + signal, as in a shell
+                    self._oom_killed |= bool(state.get("OOMKilled"))
+            return self._exit_code
+
+    def kill(self) -> None:
+        """End it and everything it started, at once."""
+        with self._lock:
+            if self._closed or self.exit_code() is not None:
+                return
+            self.usage()
+            with _translated(f"end instance {self.name}"):
+                with contextlib.suppress(docker.errors.NotFound, _NotRunning):
+                    _when_running(self._client.api.kill, self.container_id)
+                with contextlib.suppress(docker.errors.NotFound):
+                    self._client.api.wait(self.container_id, timeout=int(_PATIENCE_S))
+            while self.exit_code() is None:
+                time.sleep(0.002)
+
+    def close(self) -> None:
+        """`kill`, then remove the container and its directory."""
+        with self._lock:
+            if self._closed:
+                return
+            try:
+                self.kill()
+                self.oom_killed()
+            finally:
+                self._closed = True
+                self.control.close()
+                _remove(self._client, self.container_id)
+                self._home.close()
+                keeper.forget(self.name)
+
+    def _if_running(self, action: Callable[[str], Any]) -> None:
+        with self._lock:
+            if self.exit_code() is None:
+                with _translated(f"freeze or thaw instance {self.name}"), contextlib.suppress(_NotRunning):
+                    _when_running(action, self.container_id)
+
+    def _channel_ended(self) -> bool:
+        # Costs no request: the first process inside holds the other end as long as it lives.
+        if self._closed:
+            return True
+        poll = select.poll()
+        poll.register(self.control, select.POLLRDHUP)
+        return bool(poll.poll(0))
+
+
+class _Home:
+    """The directory mounted into the container: the control channel's socket and the output's FIFO."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.mkdir(mode=0o755)
+        os.chmod(path, 0o755)  # inside, another user comes here; outside, the session's directory bars the way
+        fifo = path / "output"
+        os.mkfifo(fifo)
+        os.chmod(fifo, 0o666)
+        self.output = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+        self._listener = socket.socket(socket.AF_UNIX)
+        directory = os.open(path, os.O_PATH | os.O_DIRECTORY)
+        try:  # by descriptor, as the path of a Unix socket may have only some 100 bytes
+            self._listener.bind(f"/proc/self/fd/{directory}/control.sock")
+        finally:
+            os.close(directory)
+        os.chmod(path / "control.sock", 0o666)
+        self._listener.listen(1)
+
+    def accept(self, state: Callable[[], dict[str, Any]], name: str) -> socket.socket:
+        """Our end of the control channel, once the inside has said its first word; DeploymentError if it ends first."""
+        deadline = time.monotonic() + _PATIENCE_S
+        self._listener.settimeout(0.5)
+        while True:
+            try:
+                control, _ = self._listener.accept()
+                break
+            except TimeoutError:
+                now = state()
+                if now.get("Status") == "exited" or time.monotonic() > deadline:
+                    raise DeploymentError(
+                        f"The container of instance {name} did not start its runtime "
+                        f"({now.get('Status')}, exit code {now.get('ExitCode')}). {now.get('Error', '')}"
+                    ) from None
+        # Its output is connected by then, so that a reader of the FIFO does not take its beginning for its end.
+        select.select([control], [], [], _PATIENCE_S)
+        self._listener.close()
+        return control
+
+    def close(self) -> None:
+        self._listener.close()
+        os.close(self.output)
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def _container(client: docker.DockerClient, spec: SandboxSpec, tag: str, home: Path) -> dict[str, Any]:
+    bridged = spec.entry == channel.HTTP_ENTRY
+    environment = channel.environment(spec, task_root="/var/task", runtime_dir="/var/runtime", home="/tmp")
+    environment |= {"WORKBENCH_CONTROL_PATH": f"{_INSIDE}/control.sock", "WORKBENCH_OUTPUT_PATH": f"{_INSIDE}/output"}
+    if bridged:
+        environment["WORKBENCH_LISTEN_PORT"] = str(_PORT)
+    memory = spec.resources.memory_mb * 2**20
+    host = client.api.create_host_config(
+        binds={str(spec.code): {"bind": "/var/task", "mode": "ro"}, str(home): {"bind": _INSIDE, "mode": "ro"}},
+        network_mode="bridge" if bridged else "none",
+        port_bindings={f"{_PORT}/tcp": ("127.0.0.1",)} if bridged else None,
+        read_only=True,
+        tmpfs={"/tmp": f"rw,nosuid,nodev,exec,mode=1777,size={spec.resources.tmp_mb}m"},
+        mem_limit=memory,
+        memswap_limit=memory,
+        cpu_period=cgroups.PERIOD_US,
+        cpu_quota=max(1000, round(spec.resources.vcpus * cgroups.PERIOD_US)),
+        pids_limit=spec.pids_limit,
+        cap_drop=["ALL"],
+        security_opt=["no-new-privileges"],
+        ulimits=[
+            docker.types.Ulimit(name="core", soft=0, hard=0),
+            docker.types.Ulimit(name="nofile", soft=1024, hard=1024),
+        ],
+        init=False,
+        auto_remove=False,
+        restart_policy={"Name": "no"},
+        log_config=docker.types.LogConfig(type="json-file", config={"max-size": "1m"}),
+    )
+    user = (UID, UID) if os.getuid() == 0 else (os.getuid(), os.getgid())
+    return {
+        "image": tag,
+        "name": spec.name,
+        "hostname": spec.name[:63],
+        "user": f"{user[0]}:{user[1]}",
+        "entrypoint": [rootfs.interpreter(), *channel.PYTHON_OPTIONS, f"/var/runtime/{spec.entry}"],
+        "environment": environment,
+        "working_dir": "/var/task",
+        "labels": {"workbench": "1", "workbench.session": session_id()},
+        "ports": [_PORT] if bridged else None,
+        "host_config": host,
+    }
+
+
+@functools.cache
+def _client(owner: int) -> docker.DockerClient:
+    """The client of process `owner`: a connection must not be shared with one that was forked."""
+    del owner
+    try:
+        client = docker.from_env(timeout=int(_PATIENCE_S))
+        client.ping()
+    except _Refused as error:
+        raise CapabilityMissing(f"Docker Engine cannot be reached ({error})", _REMEDY) from error
+    return client
+
+
+def _address(client: docker.DockerClient, container: str) -> str:
+    with _translated("ask for the published port"):
+        ports = client.api.inspect_container(container)["NetworkSettings"]["Ports"]
+    published = ports.get(f"{_PORT}/tcp")
+    if not published:
+        raise CapabilityMissing(
+            "Docker Engine published no port for the container",
+            "See that it may change the packet filter (iptables), or use sandbox='namespaces'.",
+        )
+    return f"http://127.0.0.1:{published[0]['HostPort']}"
+
+
+def _state(client: docker.DockerClient, container: str) -> dict[str, Any]:
+    try:
+        state: dict[str, Any] = client.api.inspect_container(container)["State"]
+    except docker.errors.NotFound:
+        return {"Status": "removed", "ExitCode": 137}
+    except _Refused as error:
+        raise DeploymentError(f"Docker Engine does not answer any more ({error}). Start it again.") from error
+    return state
+
+
+def _larger(last: Usage, stats: dict[str, Any]) -> Usage:
+    memory = stats.get("memory_stats", {})
+    peak = memory.get("max_usage", memory.get("usage", 0))  # cgroup v2 has no maximum there
+    cpu_s = stats.get("cpu_stats", {}).get("cpu_usage", {}).get("total_usage", 0) / 1e9
+    return Usage(max(last.cpu_s, cpu_s), max(last.peak_memory_bytes, peak))
+
+
+def _remove(client: docker.DockerClient, container: str) -> None:
+    with contextlib.suppress(*_Refused):  # `workbench clean` finds it by its label
+        client.api.remove_container(container, force=True, v=True)
+
+
+class _NotRunning(Exception):
+    pass
+
+
+def _when_running(action: Callable[[str], Any], container: str) -> None:
+    try:
+        action(container)
+    except docker.errors.APIError as error:
+        if error.status_code in (409, 500, 304) and _is_about_state(str(error)):
+            raise _NotRunning from error
+        raise
+
+
+def _is_about_state(text: str) -> bool:
+    return any(word in text for word in ("is not running", "is already paused", "is not paused", "Not Modified"))
+
+
+@contextlib.contextmanager
+def _translated(what: str) -> Iterator[None]:
+    try:
+        yield
+    except docker.errors.APIError as error:
+        raise DeploymentError(f"Docker Engine refused to {what}: {error.explanation or error}.") from error
+    except _Refused as error:
+        raise DeploymentError(
+            f"Docker Engine could not be asked to {what} ({error}). See that it runs (`docker version`)."
+        ) from error
