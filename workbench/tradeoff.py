@@ -102,6 +102,8 @@ def cell_text(cell: Mapping[str, Any]) -> str:
 
 def seconds(value: float) -> str:
     """A duration in the unit a person would use, to two or three figures."""
+    if value == 0:
+        return "at once"
     if value < 0.001:
         return "under 1 ms"
     if value < 1:

@@ -97,7 +97,11 @@ def _processes(pair: Pair) -> Answer:
         return None, "this machine does not list processes under /proc"
     if (pair.share_pids and pair.planted["pid"] in seen["pids"]) or seen["secret_in"]:
         return False, f"sees {count} processes, its neighbour's among them"
-    return True, f"sees {count} {'process' if count == 1 else 'processes'}, none of them its neighbour's"
+    return True, f"sees {_processes_in_words(count)}, none of them its neighbour's"
+
+
+def _processes_in_words(count: int) -> str:
+    return f"{count or 'no'} {'process' if count == 1 else 'processes'}"
 
 
 def _environment(pair: Pair) -> Answer:
@@ -107,7 +111,7 @@ def _environment(pair: Pair) -> Answer:
     if seen["secret_in"]:
         first = seen["secret_in"][0]
         return False, f"read its neighbour's secret in /proc/{first['pid']}/{first['place']}"
-    return True, f"looked at {len(seen['pids'])} processes, the secret is in none"
+    return True, f"looked at {_processes_in_words(len(seen['pids']))}, the secret is in none"
 
 
 def _memory(pair: Pair) -> Answer:
@@ -122,7 +126,7 @@ def _memory(pair: Pair) -> Answer:
     if got["read"]:
         return False, f"read its neighbour's secret out of the memory of process {got['pid']}"
     if not pair.share_pids:
-        return True, f"tried the {got['tried']} processes it sees, none is its neighbour"
+        return True, f"sees {_processes_in_words(got['tried'])} besides itself, none with the secret in its memory"
     return True, f"was refused: {got['refused']}"
 
 
@@ -156,7 +160,7 @@ def _ports(pair: Pair) -> Answer:
     if reached:
         host, port = reached[0]
         return False, f"connected to its neighbour at {host}:{port} ({others} listening ports in sight)"
-    return True, f"tried {len(wanted)} addresses of its neighbour, none answered ({others} listening ports in sight)"
+    return True, f"none of its neighbour's {len(wanted)} addresses answered ({others} listening ports in sight)"
 
 
 def _addresses(pair: Pair) -> list[list[Any]]:
