@@ -66,10 +66,12 @@ def engine() -> Iterator[str]:
     """An engine of our own: yields its address; raises OSError, saying why, when there can be none."""
     require_startable()
     remove_abandoned()
-    had_bridge, had_groups = Path("/sys/class/net/docker0").exists(), set(_groups())
+    had_bridge, had_groups = any(name == "docker0" for _, name in socket.if_nameindex()), set(_groups())
     directory = Path(tempfile.mkdtemp(prefix=PREFIX, dir="/tmp"))
     (directory / "owner").write_text(str(os.getpid()))
     (directory / "daemon.json").write_text("{}")
+    if not had_bridge:
+        (directory / "bridge").touch()
     process = None
     try:
         process, address = _start(directory)
@@ -91,6 +93,8 @@ def remove_abandoned() -> None:
         owner = directory / "owner"
         if owner.exists() and not Path("/proc", owner.read_text().strip()).exists():
             _end_all_below(directory)
+            if (directory / "bridge").exists():
+                _remove_bridge()
             shutil.rmtree(directory, ignore_errors=True)
 
 
