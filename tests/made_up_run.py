@@ -6,6 +6,7 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
+from workbench import tradeoff
 from workbench.records import Measurement, Provenance, Run
 from workbench.statistics import bootstrap_ratio, interval, percentile
 
@@ -62,7 +63,7 @@ def made_up_run(samples: int = 20, seed: int = SEED, name: str = "pricing") -> R
         "notes": ["TEST DATA: nobody measured this."],
     }
     run = Run(service, environment, tuple(found), created="2026-08-01T10:00:00+00:00")
-    return Run(service, environment, run.measurements, tradeoff(run), run.created)
+    return Run(service, environment, run.measurements, tradeoff.table(run), run.created)
 
 
 def _measurement(
@@ -172,7 +173,10 @@ def delivery(draw: random.Random, deployment: str) -> Measurement:
         "asked_while_updating": 40,
         "recovery_s": [middle / 2] * 3,
         "telemetry": {"cpu": True, "memory": True, "logs": True},
-        "languages": {"python": True, "node": deployment != "vm", "java": False},
+        "languages": {
+            "python": {"works": True, "answer": "made up"},
+            "node": {"works": deployment != "vm", "answer": "made up"},
+        },
         "cpu_share": {"expected": 1.0, "measured": 0.98},
         "memory_limit": {"limit_mb": 1769, "reached_mb": 1760, "held": deployment != "vm"},
     }
@@ -208,28 +212,3 @@ def cost(deployment: str) -> Measurement:
         ],
     }
     return _measurement("cost", deployment, "usd", [usd(10_000) / 10_000 * 1e6], detail, "modelled")
-
-
-def tradeoff(run: Run) -> dict[str, dict[str, Any]]:
-    def row(experiment: str, key: str, unit: str) -> dict[str, Any]:
-        return {
-            name: {
-                "value": m.detail.get(key),
-                "unit": unit,
-                "evidence": f"deployments.{name}.{experiment}.{key}",
-                "provenance": m.provenance.kind,
-            }
-            for name, m in run.of(experiment).items()
-        }
-
-    return {
-        "languages": row("delivery", "languages", ""),
-        "instances": row("scaling", "peak_instances", "instances"),
-        "independent": row("scaling", "time_to_goal_s", "s"),
-        "isolated": row("isolation", "held", "probes held"),
-        "quick": row("cold_start", "p50_ms", "ms"),
-        "constrained": row("delivery", "memory_limit", ""),
-        "monitored": row("delivery", "telemetry", ""),
-        "reliable": row("delivery", "failed_while_updating", "failed requests"),
-        "cost": row("cost", "usd_per_million", "USD per million requests"),
-    }

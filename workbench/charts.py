@@ -22,7 +22,8 @@ from plotly.subplots import make_subplots
 from workbench import findings
 from workbench.findings import boxes, burst, cold, forces, money
 from workbench.findings.selecting import Measured, Selection, display_name, name_of, sandbox_of, select
-from workbench.findings.wording import capitalised, dollars, milliseconds, number, numbers, pair, significant, times
+from workbench.findings.wording import goal as wording_goal
+from workbench.findings.wording import capitalised, milliseconds, number, numbers, pair, significant, times
 from workbench.records import Measurement, Run
 
 FONT = "Helvetica Neue, Helvetica, Arial, Liberation Sans, DejaVu Sans, sans-serif"
@@ -241,13 +242,13 @@ def scaling(measured: Measured) -> go.Figure:
     longest = max((max(numbers(m.detail.get("planned_s")), default=0) for m in shown), default=1) or 1
     figure.update_xaxes(range=[-0.02 * longest, 1.02 * longest], nticks=7)
     figure.update_xaxes(title_text="planned send time (s)", row=2)
-    figure.update_yaxes(type="log", range=[math.log10(low), math.log10(high) + 0.16], dtick=1, row=1)
+    figure.update_yaxes(type="log", range=[math.log10(low), math.log10(high) + 0.16], dtick=1, tickformat=",~g", row=1)
     figure.update_yaxes(title_text="latency (ms, log)", row=1, col=1)
     most = max((y for m in shown for _, y in _steps(m, longest)), default=1)
     figure.update_yaxes(range=[0, most * 1.18 or 1], nticks=4, row=2)
     figure.update_yaxes(title_text="instances", row=2, col=1)
     subtitle = "Each dot is one request; latency counts from its planned send time. Marks along the top got no answer."
-    return _finish(figure, finding, subtitle, plot_height=400, legend_rows=1, column_titles=True)
+    return _finish(figure, finding, subtitle, plot_height=400, legend_rows=1 if marked else 0, column_titles=True)
 
 
 def _latency_range(shown: Sequence[Measurement]) -> tuple[float, float]:
@@ -308,13 +309,13 @@ def _add_goal(figure: go.Figure, column: int, m: Measurement) -> None:
         return
     figure.add_hline(y=goal, line={"dash": "dash", "color": INK, "width": 1.5}, row=1, col=column)
     end = max(numbers(m.detail.get("planned_s")), default=0)
-    if reached is not None:
+    if reached:  # at zero there is no moment to mark
         figure.add_vline(x=reached, line={"dash": "dot", "color": INK, "width": 1.5}, row=1, col=column)
     said = "not met" if reached is None else "met at once" if reached == 0 else f"met after {significant(reached, 2)} s"
     figure.add_annotation(
         x=end,
         y=math.log10(goal),
-        text=f"goal {milliseconds(goal)}: {said}",
+        text=f"goal {wording_goal(goal)}: {said}",
         showarrow=False,
         xanchor="right",
         yanchor="bottom",
@@ -512,11 +513,19 @@ def cost(measured: Measured) -> go.Figure:
             font={"size": 12, "color": GREY},
             bgcolor="white",
         )
-    figure.update_xaxes(title_text="requests per hour (log)", type="log", dtick=1, tickformat=",.0f")
+    ends = [math.log10(x) for _, points in shown for x, _ in (points[0], points[-1])]
+    left, right = min(ends), max(max(ends), min(ends) + 1)
+    crossings = [math.log10(found.rate_per_h) for found in money.break_evens(selection)]
+    # The lowest break-even's label stands to its right and needs a quarter of the width.
+    right = max(right, *(left + (crossing - left) / 0.74 for crossing in crossings[::2]), right)
+    figure.update_xaxes(
+        title_text="requests per hour (log)", type="log", dtick=1, tickformat=",.0f", range=[left, right + 0.02]
+    )
     cheapest, dearest = (f(usd for _, points in shown for _, usd in points) for f in (min, max))
     powers = [10.0**p for p in range(math.floor(math.log10(cheapest)), math.ceil(math.log10(dearest)) + 1)]
-    labels = [dollars(power) if power < 1 else f"${power:,.0f}" for power in powers]
+    labels = [f"${power:,.12f}".rstrip("0").rstrip(".") for power in powers]
     figure.update_yaxes(title_text="US dollars per hour (log)", type="log", tickvals=powers, ticktext=labels)
+    figure.update_yaxes(range=[math.log10(cheapest) - 0.3, math.log10(dearest) + 0.5])
     subtitle = "Diamonds: break-even, with its interval where durations vary."
     return _finish(figure, finding, subtitle, plot_height=400, legend_rows=1)
 
@@ -566,7 +575,7 @@ def _add_break_evens(figure: go.Figure, selection: Selection) -> None:
             font={"size": 12.5},
             bgcolor="rgba(255,255,255,0.9)",
             standoff=9,
-            text=f"<b>{_safe(found.below)} = {_safe(found.above)}</b><br>{_safe(found.span)}",
+            text=f"<b>{_safe(found.below)} = {_safe(found.above)}</b><br>{_safe(found.span).replace(', ', '<br>')}",
         )
 
 
@@ -716,7 +725,7 @@ def _finish(
 ) -> go.Figure:
     """Title, notes and provenance round the plot, with room for each so that nothing overlaps at 1000 px."""
     title = textwrap.wrap(finding.title, 100, break_on_hyphens=False) or [""]
-    below = [*textwrap.wrap(" ".join(finding.notes), 132), *textwrap.wrap(f"Provenance: {finding.provenance}", 132)]
+    below = [*textwrap.wrap(" ".join(finding.notes), 118), *textwrap.wrap(f"Provenance: {finding.provenance}", 118)]
     head = 18 + 25 * len(title) + 24
     top = head + 28 * legend_rows + (24 if column_titles else 0) + (44 if x_on_top else 8)
     bottom = (14 if x_on_top or not axes else 56) + 17 * len(below) + 14
@@ -736,7 +745,7 @@ def _finish(
             "y": 1,
             "yref": "container",
             "yanchor": "top",
-            "pad": {"l": 16, "t": 14},
+            "pad": {"l": 4, "t": 14},
             "font": {"size": 18},
             "subtitle": {"text": subtitle, "font": {"size": 13.5, "color": GREY}},
         },
@@ -755,8 +764,22 @@ def _finish(
         hoverlabel={"font": {"size": 13}, "bgcolor": "white"},
         bargap=0.2,
     )
-    figure.update_xaxes(automargin=False, gridcolor=RULE, linecolor=GREY, tickfont={"size": 12.5}, title_standoff=8)
-    figure.update_yaxes(automargin="left", gridcolor=RULE, linecolor=GREY, tickfont={"size": 12.5}, title_standoff=8)
+    figure.update_xaxes(
+        automargin=False,
+        gridcolor=RULE,
+        linecolor=GREY,
+        tickfont={"size": 12.5},
+        title_standoff=8,
+        title_font={"size": 13.5},
+    )
+    figure.update_yaxes(
+        automargin="left",
+        gridcolor=RULE,
+        linecolor=GREY,
+        tickfont={"size": 12.5},
+        title_standoff=8,
+        title_font={"size": 13.5},
+    )
     lines = "<br>".join(_safe(line) for line in below)
     figure.add_annotation(
         name="provenance",
@@ -780,4 +803,4 @@ def _nothing(finding: findings.Finding) -> go.Figure:
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False)
     figure.add_annotation(text="Nothing to draw.", showarrow=False, font={"size": 15, "color": GREY})
-    return _finish(figure, finding, "", plot_height=80, axes=False)
+    return _finish(figure, finding, "", plot_height=60, axes=False)

@@ -9,8 +9,10 @@ from workbench.findings.finding import Finding
 from workbench.findings.selecting import Measured, Selection, name_of, select
 from workbench.findings.wording import (
     capitalised,
+    goal,
     listed,
     milliseconds,
+    milliseconds_range,
     number,
     pair,
     seconds,
@@ -48,7 +50,7 @@ def scaling(measured: Measured) -> Finding:
 
 
 def _title(selection: Selection) -> str:
-    goals = {goal for m in selection.measurements if (goal := goal_of(m)) is not None}
+    goals = {found for m in selection.measurements if (found := goal_of(m)) is not None}
     met: list[tuple[float, str]] = []
     never = []
     for m in selection.measurements:
@@ -57,7 +59,7 @@ def _title(selection: Selection) -> str:
             never.append(name_of(m))
         else:
             met.append((reached, name_of(m)))
-    wanted = f"the {milliseconds(goals.pop())} goal" if len(goals) == 1 else "its latency goal"
+    wanted = f"the {goal(goals.pop())} goal" if len(goals) == 1 else "its latency goal"
     if not met:
         return (
             f"Under the burst, {listed(never, 'or')} never met {wanted}"
@@ -109,9 +111,9 @@ def _latency(selection: Selection) -> tuple[str, ...]:
         if p99 is None:
             continue
         interval = pair(m.detail.get("ci95_p99_ms"))
-        span = f" ({milliseconds(interval[0])} to {milliseconds(interval[1])})" if interval else ""
+        span = f" ({milliseconds_range(interval)})" if interval else " (too few for an interval)"
         parts.append(f"{name_of(m)} {milliseconds(p99)}{span}")
-    return (f"99 of 100 answers came within: {'; '.join(parts)} (95 % interval).",) if parts else ()
+    return (f"99 of 100 answers came within, with its 95 % interval: {'; '.join(parts)}.",) if parts else ()
 
 
 def _instances(selection: Selection) -> tuple[str, ...]:

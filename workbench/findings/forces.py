@@ -49,6 +49,13 @@ def text(content: Mapping[str, Any]) -> str:
     return _value(content.get("value"), str(content.get("unit") or ""))
 
 
+def measure(run: Run, force: str) -> str:
+    """What stands in a force's cells, in a few words; empty when the run does not say."""
+    row: Any = run.tradeoff.get(force)
+    cells = row.values() if isinstance(row, Mapping) else ()
+    return next((str(c["measure"]) for c in cells if isinstance(c, Mapping) and c.get("measure")), "")
+
+
 def _value(value: Any, unit: str) -> str:
     if value is None:
         return NOTHING
@@ -82,7 +89,5 @@ def _quantity(value: float, unit: str) -> str:
 
 def _mapping(value: Mapping[str, Any]) -> str:
     if value and all(isinstance(inner, bool) for inner in value.values()):
-        yes = [str(key) for key, inner in value.items() if inner]
-        no = [str(key) for key, inner in value.items() if not inner]
-        return (listed(yes) or "none") + (f"; not {listed(no, 'or')}" if no else "")
+        return ", ".join(f"{key} {'held' if inner else 'not held'}" for key, inner in value.items())
     return ", ".join(f"{str(key).replace('_', ' ')} {_value(inner, '')}" for key, inner in value.items())

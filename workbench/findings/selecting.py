@@ -111,7 +111,7 @@ def machine(environment: Mapping[str, Any]) -> str:
 
 def _way(m: Measurement) -> str:
     p = m.provenance
-    origin = ", ".join(part for part in (p.source, p.date) if part)
+    origin = p.source if p.date in p.source else ", ".join(part for part in (p.source, p.date) if part)
     if p.kind == "measured":
         return f"measured: {p.how}"
     if p.kind == "recorded":

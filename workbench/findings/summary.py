@@ -10,7 +10,16 @@ from workbench.findings.comparing import slower_than_fastest
 from workbench.findings.finding import Finding
 from workbench.findings.money import break_evens, cost
 from workbench.findings.selecting import machine, name_of, sandbox_of, select
-from workbench.findings.wording import capitalised, listed, milliseconds, number, numbers, rate_per_hour
+from workbench.findings.wording import (
+    capitalised,
+    goal,
+    listed,
+    milliseconds,
+    number,
+    numbers,
+    rate_per_hour,
+    shortened,
+)
 from workbench.records import Run
 
 
@@ -53,6 +62,7 @@ def missing(run: Run) -> tuple[str, ...]:
     notes = [] if run.complete else ["This run was interrupted: it holds what was measured until then."]
     if not run.measurements:
         notes.append("Nothing was measured.")
+    notes += [capitalised(shortened(str(note), 300)) for note in run.environment.get("notes") or ()]
     for finding in findings(run).values():
         notes += [note for note in finding.notes if note not in notes]
     return tuple(notes)
@@ -81,24 +91,22 @@ def _cold(run: Run) -> tuple[str, ...]:
             f"Cold start: {listed([fastest, *(o.name for o in others)])} differ by no more than the noise here; "
             "choose by something else."
         )
-    goals = {goal for m in select(run, "scaling").measurements if (goal := goal_of(m)) is not None}
+    goals = {found for m in select(run, "scaling").measurements if (found := goal_of(m)) is not None}
     if len(goals) == 1:
-        goal = goals.pop()
+        wanted = goals.pop()
         tails = {name: statistics.percentile(found, 95) for name, values in names.items() if (found := numbers(values))}
-        late = [f"{name} ({milliseconds(tail)})" for name, tail in tails.items() if tail > goal]
-        kept = [f"{name} ({milliseconds(tail)})" for name, tail in tails.items() if tail <= goal]
-        sentences.append(
-            f"Cold start: with a goal of {milliseconds(goal)}, 95 of 100 cold requests {_p95(kept, late)}."
-        )
+        late = [f"{name} ({milliseconds(tail)})" for name, tail in tails.items() if tail > wanted]
+        kept = [f"{name} ({milliseconds(tail)})" for name, tail in tails.items() if tail <= wanted]
+        sentences.append(f"Cold start against the goal of {goal(wanted)}: the 95th percentile {_p95(kept, late)}.")
     return tuple(sentences)
 
 
 def _p95(kept: list[str], late: list[str]) -> str:
     if not late:
-        return f"stay within it on {listed(kept)}"
+        return f"stays within it on {listed(kept)}"
     if not kept:
-        return f"do not stay within it on {listed(late)}"
-    return f"stay within it on {listed(kept)}, but not on {listed(late)}"
+        return f"does not stay within it on {listed(late)}"
+    return f"stays within it on {listed(kept)}, but not on {listed(late)}"
 
 
 def _burst(run: Run) -> tuple[str, ...]:

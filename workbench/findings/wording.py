@@ -47,22 +47,27 @@ def milliseconds(value: float | None) -> str:
     """A duration given in ms: ms below one second, s from there."""
     if value is None:
         return DASH
-    return f"{significant(value)} ms" if abs(value) < 999.5 else f"{significant(value / 1000)} s"
+    return f"{significant(value)}\u00a0ms" if abs(value) < 999.5 else f"{significant(value / 1000)}\u00a0s"
+
+
+def goal(value: float) -> str:
+    """A latency goal given in ms, as somebody set it: 50 ms."""
+    return f"{setting(value)}\u00a0ms" if value < 1000 else f"{setting(value / 1000)}\u00a0s"
 
 
 def milliseconds_range(interval: tuple[float, float]) -> str:
     """An interval of durations in ms, the unit said once."""
     low, high = interval
     if abs(high) < 999.5:
-        return f"{significant(low)}{DASH}{significant(high)} ms"
-    return f"{significant(low / 1000)}{DASH}{significant(high / 1000)} s"
+        return f"{significant(low)}{DASH}{significant(high)}\u00a0ms"
+    return f"{significant(low / 1000)}{DASH}{significant(high / 1000)}\u00a0s"
 
 
 def seconds(value: float | None) -> str:
     """A duration given in s: ms below a tenth of a second."""
     if value is None:
         return DASH
-    return milliseconds(value * 1000) if 0 < abs(value) < 0.1 else f"{significant(value, 2 if value < 1 else 3)} s"
+    return milliseconds(value * 1000) if 0 < abs(value) < 0.1 else f"{significant(value, 2 if value < 1 else 3)}\u00a0s"
 
 
 def dollars(value: float | None) -> str:

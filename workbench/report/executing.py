@@ -63,7 +63,7 @@ def _kernel_manager(profile: str) -> type[Any]:
     )
 
     class ThisInterpreter(AsyncKernelManager):
-        # Sockets of files in a directory of ours: on a shared host nobody else reaches the kernel, as they could by TCP.
+        # Sockets in a directory of ours: on a shared host nobody else reaches the kernel, as they could by TCP.
         @default("transport")
         def _transport(self) -> str:
             return "tcp" if sys.platform == "win32" else "ipc"

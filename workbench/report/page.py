@@ -23,7 +23,7 @@ def to_page(notebook: Any, title: str = "Comparison of deployments") -> str:
     settings = Config(
         {"HTMLExporter": {"exclude_input": True, "exclude_input_prompt": True, "exclude_output_prompt": True}}
     )
-    exporter = HTMLExporter(template_name="basic", config=settings)
+    exporter: Any = HTMLExporter(template_name="basic", config=settings)  # type: ignore[no-untyped-call]
     body, _ = exporter.from_notebook_node(notebook)
     style = resources.files(__package__).joinpath("page.css").read_text(encoding="utf-8")
     return (

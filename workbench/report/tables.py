@@ -19,11 +19,16 @@ from workbench.findings.wording import (
     numbers,
     seconds,
     setting,
+    shortened,
     significant,
 )
 from workbench.records import Measurement, Run
 
 _SECTIONS = (*EXPERIMENTS, "noisy_neighbour")
+_STATUS = {"V": "read at the source", "S": "second-hand", "U": "unverified"}
+
+
+NO_BREAK = "\u00a0"
 
 
 class Html(str):
@@ -56,7 +61,7 @@ def reading(run: Run, section: str) -> Html:
     """The sentences that read one chart, from this run's numbers."""
     found = findings.findings(run)[section]
     notes = "".join(f" <b>{escape(note)}</b>" for note in found.notes)
-    return Html(f'<p id="{section}">{escape(" ".join(found.reading))}{notes}</p>')
+    return Html(f'<p id="{section}">{escape(" ".join(found.reading).replace(" %", NO_BREAK + "%"))}{notes}</p>')
 
 
 def tradeoff(run: Run) -> Html:
@@ -66,13 +71,17 @@ def tradeoff(run: Run) -> Html:
     body = []
     for force, title in forces.rows(run).items():
         cells = "".join(f"<td>{_force_cell(forces.cell(run, force, d))}</td>" for d in run.deployments)
-        body.append(f"<tr><th scope=row>{escape(title)}</th>{cells}</tr>")
+        about = forces.measure(run, force)
+        head = escape(title) + (f"<small>{escape(about)}</small>" if about else "")
+        body.append(f"<tr><th scope=row>{head}</th>{cells}</tr>")
     return _table(["Force", *_heads(run)], body, "forces")
 
 
 def _force_cell(content: Mapping[str, Any]) -> str:
     if content.get("value") is None:
-        return f'<span class="absent">{forces.NOTHING}</span>'
+        reason = str(content.get("reason") or "")
+        why = f"<small>{escape(shortened(reason, 160))}</small>" if reason else ""
+        return f'<span class="absent">{forces.NOTHING}</span>{why}'
     path = str(content.get("evidence") or "")
     parts = path.split(".")
     shown = escape(".".join(parts[2:]) if parts[0] == "deployments" else path)
@@ -91,7 +100,7 @@ def phases(run: Run) -> Html:
         p95 = number(m.detail.get("p95_ms"))
         body.append(_row(_name(m), *cells, milliseconds(p50(m)), milliseconds(p95), str(len(m.samples))))
     heads = ["Median of each phase", *map(capitalised, PHASES.values()), "Whole, p50", "Whole, p95", "Samples"]
-    return _table([escape(h) for h in heads], body)
+    return _table([escape(h) for h in heads], body, "keep")
 
 
 def probes(run: Run) -> Html:
@@ -111,7 +120,7 @@ def probes(run: Run) -> Html:
                 else f'<td class="absent">{forces.NOTHING}</td>'
             )
         body.append(f"<tr><th scope=row>{escape(question)}</th>{''.join(cells)}</tr>")
-    return _table(["Probe", *_heads(run)], body)
+    return _table(["Probe", *_heads(run)], body, "probes")
 
 
 def delivery(run: Run) -> Html:
@@ -128,15 +137,15 @@ def delivery(run: Run) -> Html:
             ("New version in place (median)", _median_s(d.get("update_s"))),
             ("Requests failed while updating", _failed(d)),
             ("Answers again after an instance crashed (median)", _median_s(d.get("recovery_s"))),
-            ("Languages that ran here", _text(d.get("languages"))),
-            ("Signals seen of each instance", _text(d.get("telemetry"))),
+            ("Languages that ran here", _came(d.get("languages"))),
+            ("Signals seen of each instance", _came(d.get("telemetry"))),
             ("CPU share, expected and measured", _shares(d.get("cpu_share"))),
             ("Memory limit", _limit(d.get("memory_limit"))),
         ):
             facts.setdefault(label, []).append(escape(value))
     rows = [_row(escape(label), *values) for label, values in facts.items()]
     heads = [f"{_name(m)}" for m in found]
-    return Html(f'<div id="delivery">{_table(["", *heads], rows)}</div>')
+    return Html(f'<div id="delivery">{_table(["What", *heads], rows, "keep")}</div>')
 
 
 def prices(run: Run) -> Html:
@@ -145,8 +154,8 @@ def prices(run: Run) -> Html:
     for m in select(run, "cost").measurements:
         for line in m.detail.get("lines") or ():
             if isinstance(line, Mapping):
-                texts = [str(line.get(key) or "") for key in ("item", "formula", "source", "status")]
-                item, formula, source, status = map(escape, texts)
+                item, formula, source = (escape(str(line.get(key) or "")) for key in ("item", "formula", "source"))
+                status = escape(_STATUS.get(str(line.get("status")), str(line.get("status") or "")))
                 body.append(_row(_name(m), item, dollars(number(line.get("usd"))), formula, source, status))
     return _table(["Deployment", "Item", "USD", "Formula", "Source of the price", "Status"], body)
 
@@ -169,7 +178,7 @@ def machine(run: Run) -> Html:
     rows += [(str(key), value) for key, value in run.environment.items()]
     rows += [("measured at", run.created), ("whole run", run.complete)]
     body = [_row(escape(label.replace("_", " ")), escape(_text(value))) for label, value in rows]
-    return _table(["", "Value"], body)
+    return _table(["What", "Value"], body, "values")
 
 
 def _table(heads: Sequence[str], rows: Iterable[str], kind: str = "") -> Html:
@@ -206,6 +215,15 @@ def _failed(detail: Mapping[str, Any]) -> str:
     if failed is None:
         return DASH
     return f"{failed:,.0f}" + (f" of {asked:,.0f}" if asked is not None else "")
+
+
+def _came(value: Any) -> str:
+    """What came or worked of a mapping, and what did not."""
+    if not isinstance(value, Mapping) or not value:
+        return DASH
+    worked = {str(k): v.get("works") if isinstance(v, Mapping) else v for k, v in value.items()}
+    yes, no = [k for k, ok in worked.items() if ok], [k for k, ok in worked.items() if not ok]
+    return (", ".join(yes) or "none") + (f"; not: {', '.join(no)}" if no else "")
 
 
 def _shares(value: Any) -> str:
