@@ -11,8 +11,8 @@ from workbench.deployment import Deployment
 from workbench.errors import WorkbenchError
 from workbench.experiments.probing import ask
 
-FORKS = 300
-"""More children than an instance may have (a sandbox allows 256 processes and threads)."""
+CROWD = 300
+"""More than an instance may have: a sandbox allows 256 processes and threads."""
 
 Answer = tuple[bool | None, str]
 
@@ -75,11 +75,11 @@ def look_around(pair: Pair) -> list[Probe]:
 
 
 def process_limit(probe: Deployment) -> Answer:
-    """Start more children than allowed."""
-    got = ask(probe, "fork", children=FORKS)
-    if got["started"] >= FORKS:
-        return False, f"started {got['started']} processes at once, and none was refused"
-    return True, f"{got['started']} processes were allowed, then: {got['refused']}"
+    """Start more threads than an instance may have processes and threads."""
+    started = int(ask(probe, "crowd", members=CROWD)["started"])
+    if started >= CROWD:
+        return False, f"started {started} threads at once, and none was refused"
+    return True, f"{started} threads were allowed, no more"
 
 
 def tmp_limit(probe: Deployment) -> Answer:

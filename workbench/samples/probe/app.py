@@ -12,7 +12,7 @@ Deploy it and ask. The payload names an action, the other fields are its argumen
     {"action": "connect", "addresses": [["127.0.0.1", 80]]}  whom can I reach
     {"action": "write_root"}                               may I change the file system that I run on
     {"action": "allocate", "megabytes": 300, "processes": 1}   how much memory do I get
-    {"action": "fork", "children": 300}                    how many processes do I get
+    {"action": "crowd", "members": 300}                    how many processes and threads do I get
     {"action": "spin", "seconds": 1, "workers": 2}         how much CPU do I get
     {"action": "work", "rounds": 8000}                     one unit of honest work, to time
     {"action": "say", "text": "hello"}                     print a line, to find in the log
@@ -64,7 +64,7 @@ ACTIONS = {
     "connect": probe_reach.connect,
     "write_root": probe_reach.write_root,
     "allocate": probe_pressure.allocate,
-    "fork": probe_pressure.fork,
+    "crowd": probe_pressure.crowd,
     "spin": probe_pressure.spin,
     "work": probe_pressure.work,
     "say": say,
