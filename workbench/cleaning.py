@@ -88,64 +88,90 @@ def clean(everything: bool = False, *, instances: tuple[str, ...] = ()) -> Clean
 
 
 def _clean_processes(scope: _Scope) -> Iterator[str]:
-    spared = _own_tree()
     killed: list[psutil.Process] = []
-    while found := [p for p in _marked(scope, spared) if p not in killed]:  # again: one may have forked meanwhile
+    while found := [process for process in _marked(scope) if process not in killed]:  # again: one may have forked
         for process in found:
             killed.append(process)
             with contextlib.suppress(psutil.Error):
                 line = f"{process.pid} {' '.join(process.cmdline())[:100]}"
                 process.kill()  # checks that the number still is this process's
                 yield line
-    # A frozen one ends when its cgroup is thawed, which comes next; so do not wait for long.
-    psutil.wait_procs(killed, timeout=0.5)
+    # A frozen one ends when its cgroup is thawed, which comes next; so do not wait for long. Not psutil's wait(): it
+    # would take the exit status from whoever in this process started the one that ended.
+    deadline = time.monotonic() + 0.5
+    while any(_runs(process) for process in killed) and time.monotonic() < deadline:
+        time.sleep(0.005)
 
 
-def _marked(scope: _Scope, spared: frozenset[int]) -> Iterator[psutil.Process]:
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def _marked(scope: _Scope) -> Iterator[psutil.Process]:
     own_user = os.getuid() if hasattr(os, "getuid") else None
+    above, below = _above(), {process.pid for process in psutil.Process().children(recursive=True)}
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            if process.pid in spared or (own_user is not None and process.uids().real != own_user):
+            if process.pid in above or (own_user is not None and process.uids().real != own_user):
                 continue
             environment = process.environ()
-            session = environment.get(VARIABLE)
-            if session and scope.takes_instance(session, environment.get("WORKBENCH_INSTANCE", "")):
+            session = environment.get(VARIABLE, "")
+            if process.pid in below and session == session_id():
+                continue
+            if scope.takes_instance(session, environment.get("WORKBENCH_INSTANCE", "")):
                 yield process
 
 
-def _own_tree() -> frozenset[int]:
-    """This process, those above it, and those below it: a clean-up must not end who asked for it."""
+def _above() -> frozenset[int]:
+    """This process and those that it comes from: a clean-up must not end who asked for it."""
     own = psutil.Process()
-    return frozenset(p.pid for p in (own, *own.parents(), *own.children(recursive=True)))
+    return frozenset(process.pid for process in (own, *own.parents()))
 
 
 def _clean_cgroups(scope: _Scope) -> Iterator[str]:
-    if not _CGROUPS.is_dir():
-        return
+    groups, homes = _groups(scope)
+    spared = _above()
+    # All at first: on v1 a process is in several groups, and what one has frozen ends only when that one is thawed.
+    for group in groups:
+        _end_members(group, spared)
+    for group in groups:
+        if _remove_group(group, spared):
+            yield str(group)
+    for home in homes:
+        with contextlib.suppress(OSError):  # refused while other instances are in it
+            home.rmdir()
+
+
+def _groups(scope: _Scope) -> tuple[list[Path], list[Path]]:
+    """The instances' control groups that may go, and the sessions' groups that these are in."""
+    groups, homes = [], []
     for folder, names, _ in os.walk(_CGROUPS):
-        for name in [name for name in names if name.startswith(_PREFIX)]:
-            session, home = name.removeprefix(_PREFIX), Path(folder, name)
-            for group in _listed(home):
-                if scope.takes_instance(session, group.name) and _remove_group(group):
-                    yield str(group)
-            if scope.takes(session) and _remove_group(home):
-                yield str(home)
-            elif session == session_id():
-                with contextlib.suppress(OSError):
-                    home.rmdir()  # refused while other instances are in it
+        for name in names:
+            session = name.removeprefix(_PREFIX)
+            if session == name or not (scope.takes(session) or session == session_id()):
+                continue
+            homes.append(Path(folder, name))
+            groups += [group for group in _listed(homes[-1]) if scope.takes_instance(session, group.name)]
+    return groups, homes
 
 
-def _remove_group(group: Path) -> bool:
-    deadline, spared = time.monotonic() + _PATIENCE_S, _own_tree()
-    while True:
-        for file, text in (("cgroup.kill", "1"), ("freezer.state", "THAWED"), ("cgroup.freeze", "0")):
+def _end_members(group: Path, spared: frozenset[int]) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        for pid in {int(line) for line in (group / "cgroup.procs").read_text().split()} - spared:
             with contextlib.suppress(OSError):
-                if (group / file).exists():
-                    (group / file).write_text(text)
-        with contextlib.suppress(OSError, ValueError):
-            for pid in {int(line) for line in (group / "cgroup.procs").read_text().split()} - spared:
-                with contextlib.suppress(OSError):
-                    os.kill(pid, signal.SIGKILL)
+                os.kill(pid, signal.SIGKILL)
+    for file, text in (("freezer.state", "THAWED"), ("cgroup.freeze", "0")):
+        with contextlib.suppress(OSError):
+            if (group / file).exists():
+                (group / file).write_text(text)
+
+
+def _remove_group(group: Path, spared: frozenset[int]) -> bool:
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
         try:
             group.rmdir()
             return True
@@ -154,7 +180,8 @@ def _remove_group(group: Path) -> bool:
         except OSError:
             if time.monotonic() > deadline:
                 return False
-            time.sleep(0.01)
+        _end_members(group, spared)
+        time.sleep(0.005)
 
 
 def _clean_directories(scope: _Scope) -> Iterator[str]:

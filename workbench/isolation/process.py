@@ -17,9 +17,9 @@ from pathlib import Path
 
 from workbench.errors import DeploymentError
 from workbench.isolation import cgroups, channel, keeper
+from workbench.isolation.limits import Limits
 from workbench.isolation.rootfs import runtime_dir
 from workbench.isolation.tree import ProcessTree
-from workbench.isolation.watch import MemoryWatch
 from workbench.sandbox import SandboxSpec, Usage
 from workbench.session import session_dir
 
@@ -93,59 +93,36 @@ class ProcessSandbox:
     ) -> None:
         self.name, self.address, self.control, self.output = spec.name, address, control, output
         self.launched_ns = launched_ns
-        self._process, self._cgroup, self._home = process, cgroup, home
+        self._process, self._home = process, home
         self._tree = ProcessTree(process.pid, spec.name)
-        self._held = frozenset(cgroup.controllers) if cgroup is not None else frozenset()
-        watched = "memory" not in self._held
-        self._watch = MemoryWatch(self._tree, spec.resources.memory_mb * 2**20) if watched else None
+        self._limits = Limits(self._tree, cgroup, spec.resources)
         self._lock = threading.RLock()
-        self._last = Usage(0.0, 0)
-        self._oom_killed = self._closed = False
+        self._closed = False
 
     @property
     def enforced(self) -> frozenset[str]:
         """Limits that hold. Without a memory cgroup, `memory` is a watch that looks every 50 ms."""
-        return frozenset({"memory", "freeze"}) | (self._held & {"cpu", "pids"})
+        return frozenset({"memory", "freeze"}) | (self._limits.held & {"cpu", "pids"})
 
     def freeze(self) -> None:
         """Take its CPU away until `thaw`."""
         with self._lock:
-            if self.exit_code() is not None:
-                return
-            if self._cgroup is not None and "freeze" in self._held:
-                self._cgroup.freeze()
-            else:
-                self._tree.stop()
+            if self.exit_code() is None:
+                self._limits.freeze()
 
     def thaw(self) -> None:
         """Let it run again."""
         with self._lock:
-            if self.exit_code() is not None:
-                return
-            if self._cgroup is not None and "freeze" in self._held:
-                self._cgroup.thaw()
-            else:
-                self._tree.go_on()
+            if self.exit_code() is None:
+                self._limits.thaw()
 
     def usage(self) -> Usage:
         """CPU and peak memory so far; what was last seen once it has ended."""
-        with self._lock:
-            now = self._cgroup.usage() if self._cgroup is not None else None
-            if now is None and self._process.returncode is None:
-                now = self._tree.usage()
-            if now is not None:
-                peak = max(now.peak_memory_bytes, self._last.peak_memory_bytes)
-                self._last = Usage(max(now.cpu_s, self._last.cpu_s), peak)
-            return self._last
+        return self._limits.usage()
 
     def oom_killed(self) -> bool:
         """Whether its memory limit ended something inside."""
-        with self._lock:
-            if self._watch is not None:
-                return self._watch.exceeded
-            if self._cgroup is not None and not self._oom_killed:
-                self._oom_killed = self._cgroup.oom_kills() > 0
-            return self._oom_killed
+        return self._limits.oom_killed()
 
     def exit_code(self) -> int | None:
         """None while it lives; its exit status, or minus the signal that ended it."""
@@ -166,11 +143,7 @@ class ProcessSandbox:
         with self._lock:
             if self._process.returncode is not None:
                 return
-            self.usage()
-            if self._cgroup is not None:
-                self._cgroup.kill()
-            if self._watch is not None:
-                self._watch.end()
+            self._limits.end()
             self._tree.kill()
             self._process.wait()
 
@@ -181,11 +154,7 @@ class ProcessSandbox:
                 return
             self._closed = True
             self.kill()
-            self.oom_killed()
-            self.usage()
-            if self._cgroup is not None:
-                self._cgroup.remove()
-                self._cgroup = None
+            self._limits.remove()
             self.control.close()
             os.close(self.output)
             shutil.rmtree(self._home, ignore_errors=True)

@@ -40,6 +40,10 @@ def handler(event, context):
         return "met"
     if what == "fill":
         return len(bytearray(event["mb"] * 2**20).replace(b"\\0", b"x"))
+    if what == "hold":
+        held = bytearray(event["mb"] * 2**20).replace(b"\\0", b"x")
+        time.sleep(600)
+        return len(held)
     if what == "spin":
         deadline = time.process_time() + event["cpu_s"]
         while time.process_time() < deadline:

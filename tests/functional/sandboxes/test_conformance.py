@@ -6,7 +6,6 @@ import contextlib
 import itertools
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -223,14 +222,6 @@ def test_its_own_exit_code_is_told_and_its_channel_ends(box: Sandbox) -> None:
     box.thaw()
     box.kill()
     assert box.exit_code() == 42
-
-
-def test_sigterm_ends_a_host_politely_where_we_can_send_it(box: Sandbox) -> None:
-    if box.kind != "process":
-        pytest.skip("its processes are not ours to signal")
-    [pid] = [int(trace.split()[1]) for trace in traces(box.name) if trace.startswith("process")]
-    os.kill(pid, signal.SIGTERM)
-    assert eventually(lambda: box.exit_code() == 0)
 
 
 def test_killed_twice_and_closed_twice_with_all_it_started(box: Sandbox) -> None:
