@@ -300,12 +300,13 @@ def _writable(mount_point: Path, here: Path) -> Iterator[Path]:
 def _enable(place: Path, wanted: Iterable[str]) -> list[str]:
     """Give the groups below `place` the controllers of v2 that can be given; returns those they have then."""
     try:
-        offered = set(_read(place / "cgroup.controllers").split())
+        control = place / "cgroup.subtree_control"
+        offered, given = set(_read(place / "cgroup.controllers").split()), set(_read(control).split())
         for name in wanted:
-            if name in offered:
+            if name in offered - given:
                 with contextlib.suppress(OSError):  # busy where `place` itself holds processes
-                    (place / "cgroup.subtree_control").write_text(f"+{name}")
-        given = set(_read(place / "cgroup.subtree_control").split())
+                    control.write_text(f"+{name}")
+        given = set(_read(control).split())
     except OSError:
         return []
     return [name for name in ("memory", "cpu", "pids") if name in given]

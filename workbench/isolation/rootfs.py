@@ -35,7 +35,7 @@ _RUNTIMES = Path(__file__).resolve().parent.parent / "runtimes"
 # awslambdaric, its compiled Runtime API client, and what both need.
 _DEPENDENCIES = ("awslambdaric", "runtime_client", "simplejson", "snapshot_restore_py")
 _LEFT_OUT = ("__pycache__", "tests")
-_LAYOUT = 1
+_LAYOUT = 2
 """Raised when the way the tree is built changes, so that a cached one of the old way is not used."""
 # Parts of the standard library that no service needs: tests, installers, desktop programs.
 _STDLIB_LEFT_OUT = frozenset(
@@ -181,6 +181,7 @@ def _build_root(building: Path, executable: Path, files: dict[str, Path], runtim
     for name in ("python3", "python"):
         (building / "usr/local/bin" / name).symlink_to(_VERSION)
     _open_to_all(building)
+    (building / "tmp").chmod(0o1777)  # Docker gives what it mounts there the mode of what is below
     _try(building, loader)
 
 
