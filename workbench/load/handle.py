@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -123,9 +124,18 @@ class Load:
             return WorkbenchError("This load was closed before it had a result. Start another.")
         self._stderr.seek(0)
         said = self._stderr.read().decode(errors="replace").strip()[-2000:]
-        code = self._process.poll()
-        state = "does not end" if code is None else f"ended with status {code}"
-        return WorkbenchError(f"The load generator {state} without a result." + (f" It said:\n{said}" if said else ""))
+        message = f"The load generator {self._end()} without a result. Start the load again."
+        return WorkbenchError(message + (f" It said:\n{said}" if said else ""))
+
+    def _end(self) -> str:
+        try:
+            code = self._process.wait(0.5)  # its output ends a moment before it does
+        except subprocess.TimeoutExpired:
+            return "goes on, but too long,"
+        if code >= 0:
+            return f"ended with status {code}"
+        name = signal.Signals(-code).name
+        return f"was ended by somebody's {name} (`workbench clean --all` elsewhere, or too little memory, does that)"
 
     def _tell(self, message: dict[str, Any]) -> None:
         stdin = self._process.stdin
