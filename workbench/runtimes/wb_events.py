@@ -72,8 +72,11 @@ def response(result: Any, dumps: Callable[[Any], bytes]) -> tuple[int, list[tupl
     if not isinstance(text, str):
         raise TypeError(f"the body of a response is a string, not {type(text).__name__}; use json.dumps")
     body = base64.b64decode(text, validate=True) if result.get("isBase64Encoded") else text.encode()
-    headers = [_header(name, value) for name, value in (result.get("headers") or {}).items()]
-    headers += [_header("Set-Cookie", cookie) for cookie in result.get("cookies") or ()]
+    given, cookies = result.get("headers") or {}, result.get("cookies") or []
+    if not isinstance(given, dict) or not isinstance(cookies, list | tuple):
+        raise TypeError("the headers of a response are a dictionary, its cookies a list")
+    headers = [_header(name, value) for name, value in given.items()]
+    headers += [_header("Set-Cookie", cookie) for cookie in cookies]
     headers = [h for h in headers if h[0].lower() not in ("content-length", "transfer-encoding", "connection")]
     if not any(name.lower() == "content-type" for name, _ in headers):
         headers.append(("Content-Type", "text/plain;charset=UTF-8"))

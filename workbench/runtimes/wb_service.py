@@ -16,6 +16,9 @@ import wb_events  # type: ignore[import-not-found]
 
 DIRECT = "/2015-03-31/functions/function/invocations"
 HEALTH = "/_workbench/health"
+MALFORMED = (TypeError, ValueError, OverflowError, RecursionError)
+"""What JSON, or making a response, may raise about a handler's result."""
+
 _JSON = (("Content-Type", "application/json"),)
 
 
@@ -102,7 +105,7 @@ class HostedService:
         if failure is None:
             try:
                 return 200, [*_JSON, *headers], dumps(result)
-            except (TypeError, ValueError) as error:
+            except MALFORMED as error:
                 failure = _marshal_failure(error)
         return 200, [*_JSON, *headers, ("X-Amz-Function-Error", "Unhandled")], json.dumps(failure).encode()
 
@@ -112,7 +115,7 @@ class HostedService:
             try:
                 status, own, body = wb_events.response(result, dumps)
                 return status, [*own, *headers], body
-            except (TypeError, ValueError) as error:
+            except MALFORMED as error:
                 _print_failure(_marshal_failure(error))
         headers.append(("X-Amz-Function-Error", "Unhandled"))
         return 502, [*_JSON, *headers], b'{"message":"Internal Server Error"}'
