@@ -32,11 +32,9 @@ lab: ## open the labs in JupyterLab
 
 check: ## style, types, and who may import whom
 	@tools/environment check
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(BIN)/mypy tools/with_docker_engine.py
-	$(BIN)/lint-imports
+	@status=0; for step in "ruff format --check ." "ruff check ." "mypy" "mypy tools/with_docker_engine.py" "lint-imports"; do \
+		echo "$$step"; $(BIN)/$$step || status=1; \
+	done; exit $$status
 
 bench: ## measure the workbench against its peers, as ratios
 	@tools/environment test
