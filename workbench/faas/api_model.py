@@ -35,11 +35,12 @@ class Answer:
 
 @dataclass(frozen=True)
 class Route:
-    """An operation and the pattern its path has."""
+    """An operation, the pattern of its path, and the query that tells it from another one of the same path."""
 
     operation: OperationModel
     pattern: re.Pattern[str]
-    specificity: int
+    query: str
+    specificity: tuple[int, int]
 
 
 class ApiModel:
@@ -53,15 +54,17 @@ class ApiModel:
             operation = self._service.operation_model(name)
             self._routes.setdefault(operation.http["method"], []).append(_route(operation))
         for routes in self._routes.values():
-            routes.sort(key=lambda route: -route.specificity)
+            routes.sort(key=lambda route: route.specificity, reverse=True)
 
     def operation(self, name: str) -> OperationModel:
         """The model of one operation."""
         return self._service.operation_model(name)
 
-    def route(self, method: str, path: str) -> tuple[OperationModel, dict[str, str]]:
+    def route(self, method: str, path: str, query: str = "") -> tuple[OperationModel, dict[str, str]]:
         """The operation that `method` on the still encoded `path` is, and its path parameters."""
         for route in self._routes.get(method, ()):
+            if route.query and route.query not in query.split("&"):
+                continue
             match = route.pattern.fullmatch(path)
             if match:
                 return route.operation, {name: unquote(value) for name, value in match.groupdict().items()}
@@ -175,7 +178,7 @@ class ApiModel:
 
 
 def _route(operation: OperationModel) -> Route:
-    uri = operation.http["requestUri"].partition("?")[0]
+    uri, _, query = operation.http["requestUri"].partition("?")
     pattern, position = "", 0
     for match in _PLACEHOLDER.finditer(uri):
         pattern += re.escape(uri[position : match.start()])
@@ -183,7 +186,7 @@ def _route(operation: OperationModel) -> Route:
         position = match.end()
     pattern += re.escape(uri[position:])
     literal = _PLACEHOLDER.sub("", uri)
-    return Route(operation, re.compile(pattern.rstrip("/") + "/?"), len(literal))
+    return Route(operation, re.compile(pattern.rstrip("/") + "/?"), query, (len(literal), len(query)))
 
 
 def _without_documentation(node: Any) -> Any:

@@ -100,7 +100,7 @@ class ControlApi:
         )
         if path.startswith(_PRIVATE):
             return self._private(request.method, path)
-        operation, parameters = self._route(request.method, path)
+        operation, parameters = self._route(request.method, path, query)
         name = operation.name
         if name == "Invoke":
             return await self._invoke(operation, parameters, query, request, body, request_id)

@@ -103,6 +103,8 @@ class LiveInstance:
         """End it and release everything, then say Gone."""
         if not self._stopping:
             self._unwatch()
+            if self._usage_is_cheap:
+                self.measure()
             self._stopping = True
             self._do(self._host.cleaners, self._close, self._closed)
 
@@ -165,11 +167,12 @@ class LiveInstance:
         self._loop.remove_reader(self.sandbox.output)
         sandbox = self.sandbox
         how: list[str] = []
-        self._do(
-            self._host.cleaners,
-            lambda: how.append(_how_it_ended(sandbox)),
-            lambda: self._end(Cause.EXIT, how[0]),
-        )
+
+        def find_out() -> None:
+            how.append(_how_it_ended(sandbox))
+            self.usage = sandbox.usage() or self.usage
+
+        self._do(self._host.cleaners, find_out, lambda: self._end(Cause.EXIT, how[0]))
 
     def _end(self, cause: Cause, detail: str) -> None:
         self.read_output()
