@@ -18,6 +18,7 @@ pytestmark = [needs("chromium"), pytest.mark.timeout(300)]
 
 PICTURES = jupyter.PROJECT / "build" / "screenshots"
 RUN_MS = 150_000
+WIDTH, HEIGHT, PICTURE_HEIGHT = 1280, 9000, 1500
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def page() -> Iterator[Page]:
             args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
         )
         # Tall, so that the whole lab is on the page: JupyterLab draws only what is in view.
-        page = browser.new_page(viewport={"width": 1280, "height": 9000})
+        page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
         page.set_default_timeout(30_000)
         yield page
         browser.close()
@@ -65,8 +66,16 @@ def _run(page: Page, text: str) -> Locator:
 
 
 def _picture(page: Page, name: str) -> None:
+    """The notebook as pictures of a size that a person can look at, from its first cell to its last."""
     PICTURES.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=PICTURES / f"{name}.png")
+    for old in PICTURES.glob(f"{name}-*.png"):
+        old.unlink()
+    last = page.locator(".jp-Notebook-cell").last.bounding_box()
+    assert last is not None
+    end = min(int(last["y"] + last["height"]) + 20, HEIGHT)
+    for number, top in enumerate(range(0, end, PICTURE_HEIGHT), 1):
+        clip = {"x": 0, "y": top, "width": WIDTH, "height": min(PICTURE_HEIGHT, end - top)}
+        page.screenshot(path=PICTURES / f"{name}-{number}.png", clip=clip)  # type: ignore[arg-type]
 
 
 def test_a_learner_predicts_measures_and_sees_that_nothing_is_left(page: Page, lab: jupyter.Lab) -> None:

@@ -49,7 +49,7 @@ def owned(session: str | None = None) -> Owned:
     return Owned(tuple(_processes(name)), tuple(_containers(name)), tuple(_cgroups(name)), tuple(_directories(name)))
 
 
-def settled(timeout_s: float = 5.0) -> Owned:
+def settled(timeout_s: float = 10.0) -> Owned:
     """What this session owns once it owns nothing, or when `timeout_s` seconds have passed."""
     deadline = time.monotonic() + timeout_s
     while not (found := owned()).nothing and time.monotonic() < deadline:
@@ -57,9 +57,12 @@ def settled(timeout_s: float = 5.0) -> Owned:
     return found
 
 
-def proof(before: Owned, during: Owned) -> Panel:
-    """The clean-up proof: counts before, while something ran, and now, with every leftover named."""
-    after = settled()
+def proof(before: Owned, during: Owned, within_s: float = 10.0) -> Panel:
+    """The clean-up proof: counts before, while something ran, and now, with every leftover named.
+
+    "Now" is as soon as nothing is left, or `within_s` seconds from now: what watches over instances lingers a little.
+    """
+    after = settled(within_s)
     rows = [
         [kind, str(before.counts()[kind]), str(during.counts()[kind]), str(after.counts()[kind])]
         for kind in after.counts()

@@ -22,7 +22,10 @@ _CARD = (
     "padding:10px 16px;margin:6px 0;max-width:820px;box-shadow:0 1px 3px rgba(20,30,60,.16);border-radius:4px"
 )
 _CELL = "text-align:left;padding:4px 18px 4px 0;vertical-align:top;border:0;background:transparent"
-_HEAD = f"{_CELL};color:var(--jp-ui-font-color2,#5b6475);font-weight:600;border-bottom:1px solid rgba(128,128,128,.35)"
+_HEAD = (
+    f"{_CELL};white-space:nowrap;color:var(--jp-ui-font-color2,#5b6475);font-weight:600;"
+    "border-bottom:1px solid rgba(128,128,128,.35)"
+)
 
 
 @dataclass(frozen=True)

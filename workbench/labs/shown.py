@@ -7,6 +7,8 @@ from pathlib import Path
 from workbench.labs.panel import Panel, table
 from workbench.service import Service
 
+_UNBROKEN = "white-space:pre;word-break:normal;margin:0;background:transparent"
+
 
 def machine() -> Panel:
     """Every capability, found by trying it, with how to get what is missing."""
@@ -16,8 +18,9 @@ def machine() -> Panel:
     rows = []
     for name in ("docker", "namespaces", "cgroups", "kvm"):
         one = getattr(found, name)
-        rows.append([name, "yes" if one.available else "no", one.detail, "" if one.available else one.remedy])
-    html, text = table(["part", "works here", "found", "how to get it"], rows)
+        how = f"{one.detail} {one.remedy}" if not one.available else one.detail
+        rows.append([name, "yes" if one.available else "no", how])
+    html, text = table(["part", "works here", "found by trying, and how to get what is missing"], rows)
     return Panel("This machine", html, text)
 
 
@@ -29,6 +32,6 @@ def source(service: Service) -> Panel:
 
     path = service.source / f"{service.handler.rpartition('.')[0].replace('.', '/')}.py"
     code = path.read_text(encoding="utf-8")
-    shown = highlight(code, PythonLexer(), HtmlFormatter(noclasses=True, nobackground=True))
+    shown = highlight(code, PythonLexer(), HtmlFormatter(noclasses=True, nobackground=True, prestyles=_UNBROKEN))
     html = f'<div style="max-height:340px;overflow:auto;margin-top:6px;font-size:13px">{shown}</div>'
     return Panel(f"{service.name}: {Path(path).name}", html, code)
