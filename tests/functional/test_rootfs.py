@@ -80,7 +80,7 @@ def test_its_interpreter_runs_on_it_alone() -> None:
         capture_output=True,
         text=True,
         check=False,
-        env={},
+        env={"PATH": os.environ["PATH"]},
     )
     assert done.stdout.strip() == f"/usr/local {sys.version_info[:2]}", done.stderr
 

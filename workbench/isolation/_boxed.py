@@ -90,7 +90,7 @@ def _guarded(setup: socket.socket, action: Callable[[], NoReturn]) -> NoReturn:
 
 def _middle(spec: dict[str, Any], setup: socket.socket, channel: TextIO, alive: int, told: int) -> NoReturn:
     shown = False
-    if os.geteuid() == 0:
+    if os.geteuid() == 0 and _can_become(spec["uid"]):
         # Root's own mount namespace first: only root may pass the closed directories on the way to what is shown.
         _at("entering a mount namespace as root")
         _unshare(_NEWNS)
@@ -207,6 +207,17 @@ def _give_up_privileges() -> None:
     header = struct.pack("Ii", 0x20080522, 0)
     _check(_libc.capset(header, bytes(24)))
     _prctl(_NO_NEW_PRIVS, 1)
+
+
+def _can_become(uid: int) -> bool:
+    # The root of a user namespace without that user (a rootless container) is as unprivileged as one can be already.
+    def read(path: str) -> bytes:
+        with open(path, "rb") as file:
+            return file.read()
+
+    ranges = [line.split() for line in read("/proc/self/uid_map").splitlines()]
+    known = any(int(first) <= uid < int(first) + int(count) for first, _, count in ranges)
+    return known and read("/proc/self/setgroups").strip() == b"allow"
 
 
 def _become(uid: int) -> None:

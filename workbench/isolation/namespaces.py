@@ -34,6 +34,14 @@ UID = 64_535
 _BUILDER = Path(__file__).with_name("_boxed.py")
 _PATIENCE_S = 30.0
 _REFUSED = {errno.EPERM, errno.EACCES, errno.ENOSPC, errno.ENOSYS, errno.EINVAL}
+_STEPS_THAT_ARE_REFUSED = {  # by the machine's rules; another step's failure is not for want of a permission
+    "entering a mount namespace as root",
+    "entering a user namespace",
+    "mapping the user",
+    "making mounts private",
+    "mounting /proc",
+    "changing the root",
+}
 _REMEDY = (
     "Allow user namespaces (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone=1, "
     "kernel.apparmor_restrict_unprivileged_userns=0), or use sandbox='docker' or sandbox='process'."
@@ -205,9 +213,13 @@ def _talk(setup: socket.socket, order: bytes, cgroup: cgroups.Cgroup | None, nam
                 raise DeploymentError(f"The box of instance {name} ended while it was built. Read its output.")
             handle = os.pidfd_open(inner)
             try:
-                if cgroup is not None:
-                    cgroup.add(inner)
-                setup.sendall(b"go\n")
+                try:
+                    if cgroup is not None:
+                        cgroup.add(inner)
+                    setup.sendall(b"go\n")
+                except (DeploymentError, OSError):
+                    _answer(lines.readline(), name)  # it has ended: why, is the better error
+                    raise
                 _answer(lines.readline(), name)
             except BaseException:
                 os.close(handle)
@@ -228,7 +240,7 @@ def _answer(line: bytes, name: str) -> dict[str, Any]:
     number = answer["errno"]
     reason = os.strerror(number) if number else answer.get("detail", "unknown")
     what = f"The box of instance {name} could not be built: {answer['failed']} failed ({reason})"
-    if number in _REFUSED:
+    if number in _REFUSED and answer["failed"] in _STEPS_THAT_ARE_REFUSED:
         raise CapabilityMissing(what, _REMEDY)
     raise DeploymentError(f"{what}. Run `workbench doctor`.")
 
