@@ -2,6 +2,7 @@
 
 import os
 import socket
+import stat
 import struct
 import tempfile
 from pathlib import Path
@@ -107,10 +108,12 @@ def listeners():
     found = set()
     for entry in listing("/proc/self/fd"):
         try:
+            if not stat.S_ISSOCK(os.fstat(int(entry)).st_mode):
+                continue
             with socket.socket(fileno=os.dup(int(entry))) as mine:
                 if mine.family == socket.AF_INET and mine.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
                     found.add(mine.getsockname())
-        except (OSError, ValueError):  # not a socket, or closed meanwhile
+        except OSError:  # closed meanwhile
             continue
     host, _, port = os.environ.get("AWS_LAMBDA_RUNTIME_API", "").partition(":")
     if port.isdigit():
