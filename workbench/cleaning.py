@@ -27,7 +27,7 @@ from workbench.session import VARIABLE, is_alive, session_id, state_dir
 LABEL = "workbench.session"
 _CGROUPS = Path("/sys/fs/cgroup")
 _PREFIX = "workbench-"
-_SESSION = re.compile(r"\d+-\w+")
+_SESSION = re.compile(r"\d+-\w+-[0-9a-f]{8}")
 _PATIENCE_S = 5.0
 
 
@@ -60,26 +60,25 @@ class Cleaned:
 
 @dataclass(frozen=True)
 class _Scope:
-    """What may be removed: everything of a session that `takes`, and of our own session these instances."""
+    """What may be removed: all of a dead session, and of our own session these instances."""
 
-    everything: bool
     instances: frozenset[str]
 
     def takes(self, session: str) -> bool:
         if not _SESSION.fullmatch(session):  # somebody else's name
             return False
-        return not is_alive(session) or (self.everything and session != session_id())
+        return not is_alive(session)
 
     def takes_instance(self, session: str, name: str) -> bool:
         return self.takes(session) or (session == session_id() and name in self.instances)
 
 
-def clean(everything: bool = False, *, instances: tuple[str, ...] = ()) -> Cleaned:
-    """Remove what dead sessions left; with `everything` also what living ones made, except this process's own.
+def clean(*, instances: tuple[str, ...] = ()) -> Cleaned:
+    """Remove what dead sessions left.
 
     `instances` names some of this session to be removed too (their owner was killed, the session's was not).
     """
-    scope = _Scope(everything, frozenset(instances))
+    scope = _Scope(frozenset(instances))
     # Containers first, or the engine would restart or complain about processes that vanish; cgroups when empty.
     containers, networks, images = _clean_docker(scope)
     processes = tuple(_clean_processes(scope))

@@ -93,13 +93,11 @@ def load(
 
 
 @app.command()
-def clean(
-    everything: Annotated[bool, typer.Option("--all", help="Also what sessions that still run have made.")] = False,
-) -> None:
+def clean() -> None:
     """Remove every process, container, cgroup and file that a dead session left behind."""
     from workbench import cleaning
 
-    typer.echo(str(cleaning.clean(everything=everything)))
+    typer.echo(str(cleaning.clean()))
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """Who owns what was started, so that it can be found and removed even after its owner was killed.
 
-A session is one owning process: `PID-STARTTIME`. Children inherit it through the environment variable
+A session is one owning process: `PID-STARTTIME-PLACE`, where PLACE tells machines and PID namespaces apart, as several
+may share one Docker Engine or one directory. Children inherit it through the environment variable
 WORKBENCH_SESSION, so a platform started by a notebook belongs to the notebook. Everything a session makes carries its
 name: the directory `sessions/ID` below `state_dir()`, processes (the variable in their environment), cgroups
 (`workbench-ID`), containers and images (label `workbench.session=ID`).
@@ -9,9 +10,12 @@ name: the directory `sessions/ID` below `state_dir()`, processes (the variable i
 from __future__ import annotations
 
 import atexit
+import functools
 import os
+import platform
 import shutil
 import tempfile
+import zlib
 from pathlib import Path
 
 import psutil
@@ -20,14 +24,18 @@ VARIABLE = "WORKBENCH_SESSION"
 
 
 def session_id() -> str:
-    """This process's session: inherited, or `PID-STARTTIME` of this process."""
-    return os.environ.get(VARIABLE) or f"{os.getpid()}-{_start_time(os.getpid())}"
+    """This process's session: inherited, or this process's own."""
+    return os.environ.get(VARIABLE) or f"{os.getpid()}-{_start_time(os.getpid())}-{_place()}"
 
 
 def is_alive(session: str) -> bool:
-    """Whether the process that owns `session` still runs (the same process, not a reuse of its number)."""
-    pid, _, started = session.partition("-")
-    return pid.isdigit() and _start_time(int(pid)) == started
+    """Whether the process that owns `session` still runs (the same process, not a reuse of its number).
+
+    True also for a session of another place, which cannot be looked into from here.
+    """
+    pid, _, rest = session.partition("-")
+    started, _, place = rest.partition("-")
+    return place != _place() or (pid.isdigit() and _start_time(int(pid)) == started)
 
 
 def cache_dir() -> Path:
@@ -65,6 +73,15 @@ def remove_session_dir() -> None:
 def _remove_if_owner(owner: int, path: Path) -> None:
     if os.getpid() == owner:  # not in a fork of it
         shutil.rmtree(path, ignore_errors=True)
+
+
+@functools.cache
+def _place() -> str:
+    try:
+        namespace = os.stat("/proc/self/ns/pid").st_ino
+    except OSError:
+        namespace = 0
+    return f"{zlib.crc32(f'{platform.node()} {namespace}'.encode()):08x}"
 
 
 def _start_time(pid: int) -> str:

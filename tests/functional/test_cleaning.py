@@ -70,9 +70,14 @@ def test_processes_of_a_dead_session_end_and_no_others(
     assert not any(line.startswith(f"{of_living.pid} ") for line in cleaned.processes)
 
 
-def test_everything_spares_the_own_process_tree(of_living: subprocess.Popen[str]) -> None:
-    cleaning.clean(everything=True)
-    assert of_living.poll() is None
+def test_a_session_of_another_place_is_left_alone(dead: str) -> None:
+    elsewhere = sleeper(dead[:-8] + "00000000")
+    try:
+        cleaning.clean()
+        assert elsewhere.poll() is None
+    finally:
+        elsewhere.kill()
+        elsewhere.communicate()
 
 
 def test_directories_of_a_dead_session_go(dead: str) -> None:
@@ -145,7 +150,7 @@ def test_other_users_names_are_not_ours() -> None:
     foreign = state_dir() / "sessions" / "somebody-elses-notes.txt"
     foreign.mkdir(parents=True)
     try:
-        cleaning.clean(everything=True)
+        cleaning.clean()
         assert foreign.is_dir()
     finally:
         foreign.rmdir()

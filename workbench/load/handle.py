@@ -135,7 +135,7 @@ class Load:
         if code >= 0:
             return f"ended with status {code}"
         name = signal.Signals(-code).name
-        return f"was ended by somebody's {name} (`workbench clean --all` elsewhere, or too little memory, does that)"
+        return f"was ended by somebody's {name} (too little memory does that)"
 
     def _tell(self, message: dict[str, Any]) -> None:
         stdin = self._process.stdin
