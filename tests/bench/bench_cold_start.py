@@ -25,7 +25,7 @@ def test_cold_start_against_a_docker_container() -> None:
         wb.deploy(service, "container", sandbox="docker") as container,
     ):
         ours, theirs = wb.experiments.cold_start(function, container, samples=SAMPLES, payload=PAYLOAD)
-    ratio = bootstrap_ratio(ours.samples, theirs.samples, lambda samples: percentile(samples, 50))
+    ratio = bootstrap_ratio(ours.samples, theirs.samples)
     print(
         f"\ncold start, p50 of {SAMPLES}: serverless in namespaces {percentile(ours.samples, 50):.1f} ms, "
         f"Docker container {percentile(theirs.samples, 50):.1f} ms; "
