@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from tests import leftovers, needs
-from workbench.session import VARIABLE
+from workbench.session import VARIABLE, session_id
 
 PROJECT = Path(__file__).resolve().parents[2]
-DEAD = "999999999-1"
+DEAD = f"999999999-1-{session_id().split('-', 2)[2]}"
+"""A session of this place whose owner never was."""
 
 
 @pytest.fixture
