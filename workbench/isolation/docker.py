@@ -8,22 +8,20 @@ port published on the loopback interface, the way people use Docker.
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import select
-import shutil
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import docker
 import docker.errors
 
-from workbench.errors import CapabilityMissing, DeploymentError
-from workbench.isolation import cgroups, channel, docker_image, keeper, rootfs
+from workbench.isolation import cgroups, channel, docker_engine, docker_image, keeper, rootfs
+from workbench.isolation.docker_home import Home
 from workbench.sandbox import SandboxSpec, Usage
 from workbench.session import session_dir, session_id
 
@@ -34,8 +32,6 @@ UID = 64_535
 _PORT = 8080
 _INSIDE = "/run/workbench"
 _PATIENCE_S = 60.0
-_REMEDY = "Install and start Docker Engine and see that you may use it (`docker version`), or use another sandbox."
-_Refused = (docker.errors.DockerException, OSError)  # docker-py also lets requests' errors through, which are OSErrors
 
 
 def launch(spec: SandboxSpec) -> DockerSandbox:
@@ -45,20 +41,20 @@ def launch(spec: SandboxSpec) -> DockerSandbox:
     """
     launched_ns = time.monotonic_ns()
     channel.check(spec)
-    client = _client(os.getpid())
-    keeper.keep(spec.name)
+    client = docker_engine.client(os.getpid())
     with contextlib.ExitStack() as undo:
-        undo.callback(keeper.forget, spec.name)
-        home = _Home(session_dir() / spec.name)
+        home = Home(session_dir() / spec.name)
         undo.callback(home.close)
-        with _translated(f"start instance {spec.name}"):
+        keeper.keep(spec.name)
+        undo.callback(keeper.forget, spec.name)
+        with docker_engine.translated(f"start instance {spec.name}"):
             tag = docker_image.image(client)
             container = str(client.api.create_container(**_container(client, spec, tag, home.path))["Id"])
-            undo.callback(_remove, client, container)
+            undo.callback(docker_engine.remove, client, container)
             client.api.start(container)
-        control = home.accept(lambda: _state(client, container), spec.name)
+        control = home.accept(lambda: docker_engine.state(client, container), spec.name)
         undo.callback(control.close)
-        address = _address(client, container) if spec.entry == channel.HTTP_ENTRY else ""
+        address = docker_engine.address(client, container, _PORT) if spec.entry == channel.HTTP_ENTRY else ""
         undo.pop_all()
     return DockerSandbox(spec, client, container, home, control, address, launched_ns)
 
@@ -73,7 +69,7 @@ class DockerSandbox:
         spec: SandboxSpec,
         client: docker.DockerClient,
         container: str,
-        home: _Home,
+        home: Home,
         control: socket.socket,
         address: str,
         launched_ns: int,
@@ -107,7 +103,7 @@ class DockerSandbox:
         """CPU and peak memory so far, as the engine counts them; what was last seen once it has ended."""
         with self._lock:
             if self._exit_code is None and not self._closed:
-                with contextlib.suppress(*_Refused):
+                with contextlib.suppress(*docker_engine.REFUSED):
                     stats = self._client.api.stats(self.container_id, stream=False, one_shot=True)
                     self._last = _larger(self._last, stats)
             return self._last
@@ -116,14 +112,14 @@ class DockerSandbox:
         """Whether the engine saw the memory limit end something inside."""
         with self._lock:
             if not self._closed and not self._oom_killed:
-                self._oom_killed = bool(_state(self._client, self.container_id).get("OOMKilled"))
+                self._oom_killed = bool(docker_engine.state(self._client, self.container_id).get("OOMKilled"))
             return self._oom_killed
 
     def exit_code(self) -> int | None:
         """None while it lives; its exit status, or minus the signal that ended it."""
         with self._lock:
             if self._exit_code is None and self._channel_ended():
-                state = _state(self._client, self.container_id)
+                state = docker_engine.state(self._client, self.container_id)
                 if state.get("Status") not in ("running", "paused", "restarting"):
                     code = int(state.get("ExitCode", 0))
                     self._exit_code = 128 - code if 128 < code < 192 else code  # 128 + signal, as in a shell
@@ -136,9 +132,8 @@ class DockerSandbox:
             if self._closed or self.exit_code() is not None:
                 return
             self.usage()
-            with _translated(f"end instance {self.name}"):
-                with contextlib.suppress(docker.errors.NotFound, _NotRunning):
-                    _when_running(self._client.api.kill, self.container_id)
+            with docker_engine.translated(f"end instance {self.name}"):
+                docker_engine.when_running(self._client.api.kill, self.container_id)
                 with contextlib.suppress(docker.errors.NotFound):
                     self._client.api.wait(self.container_id, timeout=int(_PATIENCE_S))
             while self.exit_code() is None:
@@ -155,15 +150,15 @@ class DockerSandbox:
             finally:
                 self._closed = True
                 self.control.close()
-                _remove(self._client, self.container_id)
+                docker_engine.remove(self._client, self.container_id)
                 self._home.close()
                 keeper.forget(self.name)
 
     def _if_running(self, action: Callable[[str], Any]) -> None:
         with self._lock:
             if self.exit_code() is None:
-                with _translated(f"freeze or thaw instance {self.name}"), contextlib.suppress(_NotRunning):
-                    _when_running(action, self.container_id)
+                with docker_engine.translated(f"freeze or thaw instance {self.name}"):
+                    docker_engine.when_running(action, self.container_id)
 
     def _channel_ended(self) -> bool:
         # Costs no request: the first process inside holds the other end as long as it lives.
@@ -172,52 +167,6 @@ class DockerSandbox:
         poll = select.poll()
         poll.register(self.control, select.POLLRDHUP)
         return bool(poll.poll(0))
-
-
-class _Home:
-    """The directory mounted into the container: the control channel's socket and the output's FIFO."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        path.mkdir(mode=0o755)
-        os.chmod(path, 0o755)  # inside, another user comes here; outside, the session's directory bars the way
-        fifo = path / "output"
-        os.mkfifo(fifo)
-        os.chmod(fifo, 0o666)
-        self.output = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
-        self._listener = socket.socket(socket.AF_UNIX)
-        directory = os.open(path, os.O_PATH | os.O_DIRECTORY)
-        try:  # by descriptor, as the path of a Unix socket may have only some 100 bytes
-            self._listener.bind(f"/proc/self/fd/{directory}/control.sock")
-        finally:
-            os.close(directory)
-        os.chmod(path / "control.sock", 0o666)
-        self._listener.listen(1)
-
-    def accept(self, state: Callable[[], dict[str, Any]], name: str) -> socket.socket:
-        """Our end of the control channel, once the inside has said its first word; DeploymentError if it ends first."""
-        deadline = time.monotonic() + _PATIENCE_S
-        self._listener.settimeout(0.5)
-        while True:
-            try:
-                control, _ = self._listener.accept()
-                break
-            except TimeoutError:
-                now = state()
-                if now.get("Status") == "exited" or time.monotonic() > deadline:
-                    raise DeploymentError(
-                        f"The container of instance {name} did not start its runtime "
-                        f"({now.get('Status')}, exit code {now.get('ExitCode')}). {now.get('Error', '')}"
-                    ) from None
-        # Its output is connected by then, so that a reader of the FIFO does not take its beginning for its end.
-        select.select([control], [], [], _PATIENCE_S)
-        self._listener.close()
-        return control
-
-    def close(self) -> None:
-        self._listener.close()
-        os.close(self.output)
-        shutil.rmtree(self.path, ignore_errors=True)
 
 
 def _container(client: docker.DockerClient, spec: SandboxSpec, tag: str, home: Path) -> dict[str, Any]:
@@ -264,76 +213,8 @@ def _container(client: docker.DockerClient, spec: SandboxSpec, tag: str, home: P
     }
 
 
-@functools.cache
-def _client(owner: int) -> docker.DockerClient:
-    """The client of process `owner`: a connection must not be shared with one that was forked."""
-    del owner
-    try:
-        client = docker.from_env(timeout=int(_PATIENCE_S))
-        client.ping()
-    except _Refused as error:
-        raise CapabilityMissing(f"Docker Engine cannot be reached ({error})", _REMEDY) from error
-    return client
-
-
-def _address(client: docker.DockerClient, container: str) -> str:
-    with _translated("ask for the published port"):
-        ports = client.api.inspect_container(container)["NetworkSettings"]["Ports"]
-    published = ports.get(f"{_PORT}/tcp")
-    if not published:
-        raise CapabilityMissing(
-            "Docker Engine published no port for the container",
-            "See that it may change the packet filter (iptables), or use sandbox='namespaces'.",
-        )
-    return f"http://127.0.0.1:{published[0]['HostPort']}"
-
-
-def _state(client: docker.DockerClient, container: str) -> dict[str, Any]:
-    try:
-        state: dict[str, Any] = client.api.inspect_container(container)["State"]
-    except docker.errors.NotFound:
-        return {"Status": "removed", "ExitCode": 137}
-    except _Refused as error:
-        raise DeploymentError(f"Docker Engine does not answer any more ({error}). Start it again.") from error
-    return state
-
-
 def _larger(last: Usage, stats: dict[str, Any]) -> Usage:
     memory = stats.get("memory_stats", {})
     peak = memory.get("max_usage", memory.get("usage", 0))  # cgroup v2 has no maximum there
     cpu_s = stats.get("cpu_stats", {}).get("cpu_usage", {}).get("total_usage", 0) / 1e9
     return Usage(max(last.cpu_s, cpu_s), max(last.peak_memory_bytes, peak))
-
-
-def _remove(client: docker.DockerClient, container: str) -> None:
-    with contextlib.suppress(*_Refused):  # `workbench clean` finds it by its label
-        client.api.remove_container(container, force=True, v=True)
-
-
-class _NotRunning(Exception):
-    pass
-
-
-def _when_running(action: Callable[[str], Any], container: str) -> None:
-    try:
-        action(container)
-    except docker.errors.APIError as error:
-        if error.status_code in (409, 500, 304) and _is_about_state(str(error)):
-            raise _NotRunning from error
-        raise
-
-
-def _is_about_state(text: str) -> bool:
-    return any(word in text for word in ("is not running", "is already paused", "is not paused", "Not Modified"))
-
-
-@contextlib.contextmanager
-def _translated(what: str) -> Iterator[None]:
-    try:
-        yield
-    except docker.errors.APIError as error:
-        raise DeploymentError(f"Docker Engine refused to {what}: {error.explanation or error}.") from error
-    except _Refused as error:
-        raise DeploymentError(
-            f"Docker Engine could not be asked to {what} ({error}). See that it runs (`docker version`)."
-        ) from error

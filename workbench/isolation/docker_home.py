@@ -1,0 +1,66 @@
+"""The directory mounted into a container: the control channel's socket and the output's FIFO."""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from workbench.errors import DeploymentError
+
+_PATIENCE_S = 60.0
+
+
+class Home:
+    """The directory, made anew at `path`; DeploymentError when there is one."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            path.mkdir(mode=0o755)
+        except FileExistsError as error:
+            raise DeploymentError(f"There is an instance {path.name} already; choose another name.") from error
+        os.chmod(path, 0o755)  # inside, another user comes here; outside, the session's directory bars the way
+        fifo = path / "output"
+        os.mkfifo(fifo)
+        os.chmod(fifo, 0o666)
+        self.output = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+        self._listener = socket.socket(socket.AF_UNIX)
+        directory = os.open(path, os.O_PATH | os.O_DIRECTORY)
+        try:  # by descriptor, as the path of a Unix socket may have only some 100 bytes
+            self._listener.bind(f"/proc/self/fd/{directory}/control.sock")
+        finally:
+            os.close(directory)
+        os.chmod(path / "control.sock", 0o666)
+        self._listener.listen(1)
+
+    def accept(self, state: Callable[[], dict[str, Any]], name: str) -> socket.socket:
+        """Our end of the control channel, once the inside has said its first word; DeploymentError if it ends first."""
+        deadline = time.monotonic() + _PATIENCE_S
+        self._listener.settimeout(0.5)
+        while True:
+            try:
+                control, _ = self._listener.accept()
+                break
+            except TimeoutError:
+                now = state()
+                if now.get("Status") == "exited" or time.monotonic() > deadline:
+                    raise DeploymentError(
+                        f"The container of instance {name} did not start its runtime "
+                        f"({now.get('Status')}, exit code {now.get('ExitCode')}). {now.get('Error', '')}"
+                    ) from None
+        # Its output is connected by then, so that a reader of the FIFO does not take its beginning for its end.
+        select.select([control], [], [], _PATIENCE_S)
+        self._listener.close()
+        return control
+
+    def close(self) -> None:
+        """Remove the directory and close what is in it."""
+        self._listener.close()
+        os.close(self.output)
+        shutil.rmtree(self.path, ignore_errors=True)
