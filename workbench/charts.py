@@ -22,8 +22,18 @@ from plotly.subplots import make_subplots
 from workbench import findings
 from workbench.findings import boxes, burst, cold, forces, money
 from workbench.findings.selecting import Measured, Selection, display_name, name_of, sandbox_of, select
+from workbench.findings.wording import (
+    capitalised,
+    entries,
+    milliseconds,
+    number,
+    numbers,
+    pair,
+    seconds,
+    significant,
+    times,
+)
 from workbench.findings.wording import goal as wording_goal
-from workbench.findings.wording import capitalised, milliseconds, number, numbers, pair, significant, times
 from workbench.records import Measurement, Run
 
 FONT = "Helvetica Neue, Helvetica, Arial, Liberation Sans, DejaVu Sans, sans-serif"
@@ -212,10 +222,9 @@ def _add_cold_samples(figure: go.Figure, row: int, m: Measurement) -> None:
 def scaling(measured: Measured) -> go.Figure:
     """A burst per deployment: latency in ms of every request by planned send time (s), instances below on that axis."""
     finding, selection = findings.scaling(measured), select(measured, "scaling")
-    shown = [m for m in selection.measurements if m.detail.get("planned_s")]
+    shown = [m for m in selection.measurements if numbers(m.detail.get("planned_s"))]
     if not shown:
         return _nothing(finding)
-    titles = [f"<b>{_safe(capitalised(name_of(m)))}</b> · {_safe(sandbox_of(m))}" for m in shown]
     figure = make_subplots(
         rows=2,
         cols=len(shown),
@@ -224,8 +233,9 @@ def scaling(measured: Measured) -> go.Figure:
         row_heights=[0.7, 0.3],
         vertical_spacing=0.06,
         horizontal_spacing=0.03,
-        column_titles=titles,
+        column_titles=[_column_title(m) for m in shown],
     )
+    figure.update_annotations(font_size=14)
     low, high = _latency_range(shown)
     marked: set[str] = set()
     for column, m in enumerate(shown, 1):
@@ -247,7 +257,9 @@ def scaling(measured: Measured) -> go.Figure:
     most = max((y for m in shown for _, y in _steps(m, longest)), default=1)
     figure.update_yaxes(range=[0, most * 1.18 or 1], nticks=4, row=2)
     figure.update_yaxes(title_text="instances", row=2, col=1)
-    subtitle = "Each dot is one request; latency counts from its planned send time. Marks along the top got no answer."
+    subtitle = (
+        "Each dot is one request, timed from its planned sending. Dashed: the goal. Marks along the top: no answer."
+    )
     return _finish(figure, finding, subtitle, plot_height=400, legend_rows=1 if marked else 0, column_titles=True)
 
 
@@ -257,8 +269,8 @@ def _latency_range(shown: Sequence[Measurement]) -> tuple[float, float]:
 
 
 def _add_requests(figure: go.Figure, column: int, m: Measurement, high: float, marked: set[str]) -> int:
-    planned = list(m.detail.get("planned_s") or ())
-    latency, status = list(m.detail.get("latency_ms") or ()), list(m.detail.get("status") or ())
+    planned = entries(m.detail.get("planned_s"))
+    latency, status = entries(m.detail.get("latency_ms")), entries(m.detail.get("status"))
     answered: list[tuple[float, float]] = []
     failed: dict[str, list[float]] = {}
     for at, took, end in zip(planned, latency, status, strict=False):
@@ -308,28 +320,20 @@ def _add_goal(figure: go.Figure, column: int, m: Measurement) -> None:
     if goal is None or goal <= 0:
         return
     figure.add_hline(y=goal, line={"dash": "dash", "color": INK, "width": 1.5}, row=1, col=column)
-    end = max(numbers(m.detail.get("planned_s")), default=0)
     if reached:  # at zero there is no moment to mark
         figure.add_vline(x=reached, line={"dash": "dot", "color": INK, "width": 1.5}, row=1, col=column)
-    said = "not met" if reached is None else "met at once" if reached == 0 else f"met after {significant(reached, 2)} s"
-    figure.add_annotation(
-        x=end,
-        y=math.log10(goal),
-        text=f"goal {wording_goal(goal)}: {said}",
-        showarrow=False,
-        xanchor="right",
-        yanchor="bottom",
-        yshift=2,
-        bgcolor="rgba(255,255,255,0.85)",
-        font={"size": 12},
-        row=1,
-        col=column,
-    )
+
+
+def _column_title(m: Measurement) -> str:
+    goal, reached = burst.goal_of(m), number(m.detail.get("time_to_goal_s"))
+    said = "not met" if reached is None else f"met after {seconds(reached)}" if reached else "met at once"
+    name = f"<b>{_safe(capitalised(name_of(m)))}</b> · {_safe(sandbox_of(m))}"
+    return name if goal is None else f"{name}<br>goal {wording_goal(goal)}: {said}"
 
 
 def _steps(m: Measurement, end: float) -> list[tuple[float, float]]:
     steps = sorted(
-        (found[0], found[1]) for entry in m.detail.get("instances") or () if len(found := numbers(entry)) == 2
+        (found[0], found[1]) for entry in entries(m.detail.get("instances")) if len(found := numbers(entry)) == 2
     )
     return [*steps, (max(end, steps[-1][0]), steps[-1][1])] if steps else []
 
@@ -727,7 +731,7 @@ def _finish(
     title = textwrap.wrap(finding.title, 100, break_on_hyphens=False) or [""]
     below = [*textwrap.wrap(" ".join(finding.notes), 118), *textwrap.wrap(f"Provenance: {finding.provenance}", 118)]
     head = 18 + 25 * len(title) + 24
-    top = head + 28 * legend_rows + (24 if column_titles else 0) + (44 if x_on_top else 8)
+    top = head + 28 * legend_rows + (44 if column_titles else 0) + (44 if x_on_top else 8)
     bottom = (14 if x_on_top or not axes else 56) + 17 * len(below) + 14
     height = top + plot_height + bottom
     figure.update_layout(

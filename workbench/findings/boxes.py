@@ -8,7 +8,7 @@ from typing import Any, Literal
 from workbench import statistics
 from workbench.findings.finding import Finding
 from workbench.findings.selecting import Measured, name_of, select
-from workbench.findings.wording import DASH, capitalised, listed, milliseconds, number, numbers, pair, times
+from workbench.findings.wording import DASH, capitalised, entries, listed, milliseconds, number, numbers, pair, times
 from workbench.records import Measurement
 
 Verdict = Literal["held", "broken", "not testable"]
@@ -45,7 +45,7 @@ class Noise:
 def probes(m: Measurement) -> tuple[Probe, ...]:
     """The probes of one deployment, in the order asked."""
     found = []
-    for entry in m.detail.get("probes") or ():
+    for entry in entries(m.detail.get("probes")):
         if not isinstance(entry, dict):
             continue
         held: Any = entry.get("held")

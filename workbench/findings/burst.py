@@ -9,6 +9,7 @@ from workbench.findings.finding import Finding
 from workbench.findings.selecting import Measured, Selection, name_of, select
 from workbench.findings.wording import (
     capitalised,
+    entries,
     goal,
     listed,
     milliseconds,
@@ -34,7 +35,7 @@ def counts(m: Measurement) -> dict[str, int]:
     if isinstance(recorded, Mapping) and recorded:
         return {str(status): int(found) for status, n in recorded.items() if (found := number(n)) is not None}
     tally: dict[str, int] = {}
-    for status in m.detail.get("status") or ():
+    for status in entries(m.detail.get("status")):
         tally[str(status)] = tally.get(str(status), 0) + 1
     return tally
 

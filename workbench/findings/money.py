@@ -10,7 +10,17 @@ from typing import Any
 
 from workbench.findings.finding import Finding
 from workbench.findings.selecting import Measured, Selection, display_name, name_of, select
-from workbench.findings.wording import DASH, capitalised, dollars, listed, number, numbers, rate_per_hour, significant
+from workbench.findings.wording import (
+    DASH,
+    capitalised,
+    dollars,
+    entries,
+    listed,
+    number,
+    numbers,
+    rate_per_hour,
+    significant,
+)
 from workbench.records import Measurement
 
 Curve = tuple[tuple[float, float], ...]
@@ -41,7 +51,7 @@ class BreakEven:
 def curve(m: Measurement) -> Curve:
     """US dollars per hour by request rate per hour, rising rates, both above zero (as log axes need)."""
     points = []
-    for entry in m.detail.get("hourly_usd_by_rate") or ():
+    for entry in entries(m.detail.get("hourly_usd_by_rate")):
         found = numbers(entry)
         if len(found) == 2 and found[0] > 0 and found[1] > 0:
             points.append((found[0], found[1]))
@@ -62,7 +72,7 @@ def break_evens(selection: Selection) -> tuple[BreakEven, ...]:
     names = {m.deployment: name_of(m) for m in selection.measurements}
     found: dict[frozenset[str], BreakEven] = {}
     for m in selection.measurements:
-        for entry in m.detail.get("break_even") or ():
+        for entry in entries(m.detail.get("break_even")):
             if not isinstance(entry, dict):
                 continue
             rate, against = number(entry.get("rate_per_h")), str(entry.get("against", ""))

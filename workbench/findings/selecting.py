@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -55,8 +56,7 @@ class Selection:
         """One line: how the numbers were obtained, on which machine, when."""
         if not self.measurements:
             return "No numbers, so no provenance."
-        ways = dict.fromkeys(_way(m) for m in self.measurements)
-        parts = [shortened(listed(ways), 240)]
+        parts = [shortened("; ".join(_merged([_way(m) for m in self.measurements])), 320)]
         if any(m.provenance.kind == "measured" for m in self.measurements):
             parts.append(machine(self.environment))
         if self.created:
@@ -107,6 +107,26 @@ def machine(environment: Mapping[str, Any]) -> str:
     if isinstance(memory, int | float) and memory:
         parts.append(f"{memory / 1024:.0f} GB")
     return ", ".join(parts)
+
+
+_NUMBER = re.compile(r"\d[\d.,]*\d|\d")
+
+
+def _merged(ways: Iterable[str]) -> list[str]:
+    """The ways without repetition; those that differ only in numbers become one, with the numbers' range."""
+    alike: dict[str, list[list[str]]] = {}
+    for way in dict.fromkeys(ways):
+        alike.setdefault(_NUMBER.sub("{}", way.replace("{", "(").replace("}", ")")), []).append(_NUMBER.findall(way))
+    return [form.format(*map(_range, zip(*found, strict=True))) for form, found in alike.items()]
+
+
+def _range(values: tuple[str, ...]) -> str:
+    different = sorted(dict.fromkeys(values), key=lambda text: float(text.replace(",", "")) if _plain(text) else 0.0)
+    return different[0] if len(different) == 1 else f"{different[0]}–{different[-1]}"
+
+
+def _plain(text: str) -> bool:
+    return text.replace(",", "").replace(".", "", 1).isdigit()
 
 
 def _way(m: Measurement) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from workbench import statistics
-from workbench.findings.boxes import isolation, noisy_neighbour, probes
+from workbench.findings.boxes import isolation, noise, noisy_neighbour, probes
 from workbench.findings.burst import goal_of, scaling
 from workbench.findings.cold import cold_start
 from workbench.findings.comparing import slower_than_fastest
@@ -20,7 +20,10 @@ from workbench.findings.wording import (
     rate_per_hour,
     shortened,
 )
-from workbench.records import Run
+from workbench.records import Measurement, Run
+
+NOISE_PROBE = "noisy_neighbour"
+"""The probe that asks about speed: its failing is no reason to distrust a neighbour's code."""
 
 
 def findings(run: Run) -> dict[str, Finding]:
@@ -94,7 +97,7 @@ def _cold(run: Run) -> tuple[str, ...]:
     goals = {found for m in select(run, "scaling").measurements if (found := goal_of(m)) is not None}
     if len(goals) == 1:
         wanted = goals.pop()
-        tails = {name: statistics.percentile(found, 95) for name, values in names.items() if (found := numbers(values))}
+        tails = {name: statistics.percentile(taken, 95) for name, values in names.items() if (taken := numbers(values))}
         late = [f"{name} ({milliseconds(tail)})" for name, tail in tails.items() if tail > wanted]
         kept = [f"{name} ({milliseconds(tail)})" for name, tail in tails.items() if tail <= wanted]
         sentences.append(f"Cold start against the goal of {goal(wanted)}: the 95th percentile {_p95(kept, late)}.")
@@ -126,9 +129,7 @@ def _burst(run: Run) -> tuple[str, ...]:
 
 def _boxes(run: Run) -> tuple[str, ...]:
     selection = select(run, "isolation")
-    open_boxes = {
-        name_of(m): sum(p.verdict == "broken" for p in probes(m)) for m in selection.measurements if probes(m)
-    }
+    open_boxes = {name_of(m): _got_through(m) for m in selection.measurements if probes(m)}
     broken = [f"{name} ({count})" for name, count in open_boxes.items() if count]
     tight = [name for name, count in open_boxes.items() if not count]
     sentences = []
@@ -139,4 +140,10 @@ def _boxes(run: Run) -> tuple[str, ...]:
         )
     if tight:
         sentences.append(f"Isolation: nothing that was tested got out of {listed(tight)}.")
+    if any(noise(m) for m in selection.measurements):
+        sentences.append(f"Neighbours: {noisy_neighbour(run).title[:1].lower()}{noisy_neighbour(run).title[1:]}.")
     return tuple(sentences)
+
+
+def _got_through(m: Measurement) -> int:
+    return sum(p.verdict == "broken" and p.name != NOISE_PROBE for p in probes(m))

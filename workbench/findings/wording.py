@@ -16,6 +16,11 @@ def number(value: Any) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
+def entries(value: Any) -> list[Any]:
+    """`value` as a list when it is one; empty when it is anything else."""
+    return list(value) if isinstance(value, list | tuple) else []
+
+
 def numbers(values: Any) -> list[float]:
     """The finite numbers among `values`, in order; empty when it is no sequence."""
     if not isinstance(values, Sequence) or isinstance(values, str | bytes):

@@ -11,6 +11,8 @@ from typing import Any
 
 from workbench.errors import WorkbenchError
 
+_QUIET = ("--HistoryManager.enabled=False", "--log-level=CRITICAL")
+
 
 def execute(source: Path, target: Path, run: Path) -> Any:
     """Execute `source` for the run at `run`, keep it as `target`, and return the notebook; raises WorkbenchError.
@@ -56,7 +58,7 @@ def _kernel_manager(profile: str) -> type[Any]:
     here = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(part for part in (here, os.environ.get("PYTHONPATH", "")) if part)
     spec = KernelSpec(
-        argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--HistoryManager.enabled=False"],
+        argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", *_QUIET],
         display_name="Python 3",
         language="python",
         env={"PYTHONPATH": path, "IPYTHONDIR": profile, "PYDEVD_DISABLE_FILE_VALIDATION": "1"},

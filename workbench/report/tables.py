@@ -14,6 +14,7 @@ from workbench.findings.wording import (
     DASH,
     capitalised,
     dollars,
+    entries,
     milliseconds,
     number,
     numbers,
@@ -152,7 +153,7 @@ def prices(run: Run) -> Html:
     """Every line of the cost model with its formula and the status of its price."""
     body = []
     for m in select(run, "cost").measurements:
-        for line in m.detail.get("lines") or ():
+        for line in entries(m.detail.get("lines")):
             if isinstance(line, Mapping):
                 item, formula, source = (escape(str(line.get(key) or "")) for key in ("item", "formula", "source"))
                 status = escape(_STATUS.get(str(line.get("status")), str(line.get("status") or "")))

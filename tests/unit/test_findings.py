@@ -1,0 +1,140 @@
+"""What a run is said to show: names a difference only beyond the noise, and says what is missing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.made_up_run import made_up_run
+from workbench import findings, tradeoff
+from workbench.findings import forces, money, wording
+from workbench.findings.selecting import display_name, sandbox_of, select
+from workbench.records import Measurement, Provenance, Run
+
+
+def cold(deployment: str, samples: tuple[float, ...], **detail: Any) -> Measurement:
+    return Measurement(
+        "cold_start", deployment, "process", "ms", samples, Provenance("measured", "test"), detail=detail
+    )
+
+
+def around(middle: float, spread: float = 0.1, count: int = 20) -> tuple[float, ...]:
+    return tuple(middle * (1 + spread * ((i * 7 % count) / count - 0.5)) for i in range(count))
+
+
+def test_a_ratio_beyond_the_noise_is_named_in_the_title() -> None:
+    found = findings.cold_start([cold("serverless", around(10)), cold("container", around(52))])
+    assert found.title == "Container starts 5.2× slower than serverless"
+
+
+def test_a_difference_inside_the_noise_names_no_winner() -> None:
+    found = findings.cold_start([cold("serverless", around(10, 2)), cold("container", around(10.5, 2))])
+    assert "no more than the noise" in found.title
+    assert any("inside the noise" in sentence for sentence in found.reading)
+
+
+def test_too_few_samples_never_make_a_difference() -> None:
+    found = findings.cold_start([cold("serverless", (1.0, 1.0)), cold("container", (900.0, 901.0))])
+    assert "slower" not in found.title
+    assert "noise" in found.title
+
+
+def test_the_deployment_that_is_slower_is_the_one_called_so() -> None:
+    found = findings.cold_start([cold("serverless", around(90)), cold("vm", around(30))])
+    assert found.title == "Serverless starts 3.0× slower than VM-style process"
+
+
+def test_a_whole_run_misses_nothing_but_its_own_notes() -> None:
+    assert findings.missing(made_up_run()) == ("TEST DATA: nobody measured this.",)
+
+
+def test_what_is_missing_is_said() -> None:
+    run = made_up_run()
+    kept = tuple(m for m in run.measurements if (m.experiment, m.deployment) != ("scaling", "vm"))
+    cut = replace(run, measurements=(replace(kept[0], complete=False), *kept[1:]), complete=False)
+    notes = " ".join(findings.missing(cut))
+    assert "No scaling was measured for VM-style process." in notes
+    assert "Serverless: interrupted" in notes or "serverless: interrupted" in notes
+    assert "This run was interrupted" in notes
+
+
+def test_a_generator_that_fell_behind_is_said() -> None:
+    run = made_up_run()
+    late = replace(run.of("scaling")["vm"], detail={**run.of("scaling")["vm"].detail, "kept_up": False})
+    assert "fell behind" in " ".join(findings.scaling(run.add(late)).notes)
+
+
+def test_the_cost_title_names_the_cheaper_side_and_the_rate() -> None:
+    title = findings.cost(made_up_run()).title
+    assert title == "Serverless is cheaper than VM-style process up to about 20,100 requests/h (5.6/s)"
+
+
+def test_break_evens_recorded_both_ways_are_counted_once() -> None:
+    run = made_up_run()
+    vm = run.of("cost")["vm"]
+    mirrored = [{"against": "serverless", "rate_per_h": 20_130.0, "low": 1e4, "high": 3e4}]
+    both = run.add(replace(vm, detail={**vm.detail, "break_even": mirrored}))
+    assert len(money.break_evens(select(both, "cost"))) == 2
+
+
+def test_a_noisy_neighbour_is_only_felt_when_the_interval_leaves_one_out() -> None:
+    title = findings.noisy_neighbour(made_up_run()).title
+    assert title.startswith("A noisy neighbour slows container")
+    assert "nothing beyond the noise to serverless" in title
+
+
+def test_the_conclusions_come_from_the_run() -> None:
+    said = " ".join(findings.conclusions(made_up_run()))
+    assert "20,100 requests/h" in said
+    assert "VM-style process did not meet the latency goal" in said
+    assert findings.conclusions(Run({}, {})) == (
+        "Too little was measured to conclude anything. Run the comparison again to the end.",
+    )
+
+
+def test_a_container_without_docker_says_so() -> None:
+    run = made_up_run()
+    boxed = replace(run.of("cold_start")["container"], sandbox="namespaces")
+    assert "no Docker" in sandbox_of(boxed)
+    assert "no Docker" in findings.compared(Run(run.service, run.environment, (boxed,)))
+
+
+def test_a_vm_style_process_is_never_called_a_vm() -> None:
+    assert display_name("vm", "process") == "VM-style process"
+    assert display_name("vm", "qemu") == "VM"
+
+
+def test_the_same_way_with_other_numbers_is_said_once() -> None:
+    measured = [
+        replace(cold(name, (1.0,)), provenance=Provenance("measured", f"{n} cold starts, 1 caller"))
+        for name, n in (("serverless", 14), ("container", 29), ("vm", 6))
+    ]
+    assert select(measured, "cold_start").provenance == "measured: 6–29 cold starts, 1 caller"
+
+
+def test_the_force_titles_are_the_table_s_own() -> None:
+    assert forces.TITLES == tradeoff.FORCES
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ({"value": None, "reason": "x"}, "not measured"),
+        ({"value": 8.314, "unit": "ms"}, "8.31\u00a0ms"),
+        ({"value": 1.5, "unit": "usd per million requests"}, "$1.50 per million requests"),
+        ({"value": 2, "unit": "of 3: python, node"}, "2 of 3: python, node"),
+        ({"value": {"CPU": True, "memory": False}}, "CPU held, memory not held"),
+        ({"value": "never in this burst", "unit": ""}, "never in this burst"),
+    ],
+)
+def test_a_cell_reads_well(content: dict[str, Any], text: str) -> None:
+    assert forces.text(content) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.0123, "0.0123"), (8.314, "8.31"), (12_345, "12,300"), (0, "0"), (999.7, "1,000")]
+)
+def test_numbers_keep_three_digits(value: float, text: str) -> None:
+    assert wording.significant(value) == text
