@@ -33,7 +33,7 @@ NBVAL = [
 
 @pytest.fixture(autouse=True)
 def _a_killed_kernel_leaves_an_empty_directory() -> Iterator[None]:
-    """nbval ends its kernels by SIGKILL, so their sessions' directories stay, empty; one that is not empty is a leak."""
+    """nbval ends its kernels by SIGKILL, so empty session directories stay; a full one is a leak."""
     yield
     for directory in (state_dir() / "sessions").glob("*"):
         with contextlib.suppress(OSError):
