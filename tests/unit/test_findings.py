@@ -94,6 +94,21 @@ def test_the_conclusions_come_from_the_run() -> None:
     )
 
 
+def test_a_slow_neighbour_is_no_reason_to_distrust_its_code() -> None:
+    run = made_up_run()
+    boxed = run.of("isolation")["serverless"]
+    slow = {
+        "name": "noisy neighbour",
+        "question": "Does a busy neighbour leave it its CPU?",
+        "held": False,
+        "observed": "",
+    }
+    slowed = replace(boxed, detail={**boxed.detail, "probes": [*boxed.detail["probes"], slow]})
+    said = " ".join(findings.conclusions(run.add(slowed)))
+    assert "nothing that was tested got out of serverless" in said
+    assert "Neighbours: a noisy neighbour slows" in said
+
+
 def test_a_container_without_docker_says_so() -> None:
     run = made_up_run()
     boxed = replace(run.of("cold_start")["container"], sandbox="namespaces")

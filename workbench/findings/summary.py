@@ -22,7 +22,7 @@ from workbench.findings.wording import (
 )
 from workbench.records import Measurement, Run
 
-NOISE_PROBE = "noisy_neighbour"
+NOISE_PROBE = "noisy neighbour"
 """The probe that asks about speed: its failing is no reason to distrust a neighbour's code."""
 
 
