@@ -70,6 +70,11 @@ class ApiModel:
                 return route.operation, {name: unquote(value) for name, value in match.groupdict().items()}
         raise AwsError("UnknownOperationException", f"The Lambda API has no {method} {path}.")
 
+    def header_names(self, operation: OperationModel) -> tuple[str, ...]:
+        """The headers that are part of the operation's input."""
+        members = operation.input_shape.members.values() if operation.input_shape is not None else ()
+        return tuple(m.serialization["name"] for m in members if m.serialization.get("location") == "header")
+
     def parse(
         self,
         operation: OperationModel,

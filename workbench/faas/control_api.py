@@ -31,7 +31,6 @@ from typing import Any
 from urllib.parse import parse_qs, unquote
 
 from aiohttp import web
-from botocore.model import OperationModel
 
 from workbench.faas.api_model import Answer, ApiModel
 from workbench.faas.aws_errors import AwsError, not_found
@@ -71,6 +70,8 @@ class ControlApi:
         self._isolation = isolation
         # Load repeats a few paths thousands of times.
         self._route = lru_cache(1024)(model.route)
+        self._invoke_headers = model.header_names(model.operation("Invoke"))
+        self._invoke_input = lru_cache(1024)(self._parse_invoke)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """One request; whatever goes wrong is answered as AWS would."""
@@ -90,6 +91,9 @@ class ControlApi:
 
     async def _handle(self, request: web.BaseRequest, request_id: str) -> web.StreamResponse:
         path, _, query = request.raw_path.partition("?")
+        if request.headers.get("Expect", "").lower() == "100-continue":
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            request.writer.output_size = 0
         body = await request.read() if request.body_exists else b""
         if path == _PRIVATE + "health":
             return web.json_response(self._health())
@@ -103,7 +107,8 @@ class ControlApi:
         operation, parameters = self._route(request.method, path, query)
         name = operation.name
         if name == "Invoke":
-            return await self._invoke(operation, parameters, query, request, body, request_id)
+            given = self._invoke_input(path, query, tuple(request.headers.get(n) for n in self._invoke_headers))
+            return await self._invoke(given, request, body, request_id)
         act = self._operations.table.get(name)
         if act is None:
             raise AwsError(
@@ -116,16 +121,15 @@ class ControlApi:
 
     # ---- Invoke ------------------------------------------------------------------------------------------------------
 
+    def _parse_invoke(self, path: str, query: str, values: tuple[str | None, ...]) -> dict[str, Any]:
+        """Invoke's input but for the payload, which is not of the model's making."""
+        operation, parameters = self._model.route("POST", path, query)
+        headers = {n: v for n, v in zip(self._invoke_headers, values, strict=True) if v is not None}
+        return self._model.parse(operation, parameters, query, headers, b"")
+
     async def _invoke(
-        self,
-        operation: OperationModel,
-        parameters: dict[str, str],
-        query: str,
-        request: web.BaseRequest,
-        body: bytes,
-        request_id: str,
+        self, given: dict[str, Any], request: web.BaseRequest, body: bytes, request_id: str
     ) -> web.Response:
-        given = self._model.parse(operation, parameters, query, request.headers, body)
         function = self._operations.find(given["FunctionName"], given.get("Qualifier"))
         kind = given.get("InvocationType", "RequestResponse")
         await _check_payload(body, MAX_ASYNC_PAYLOAD if kind == "Event" else MAX_SYNC_PAYLOAD)

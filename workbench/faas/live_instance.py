@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import socket
+import sys
 import time
 from collections import deque
 from collections.abc import Callable
@@ -67,6 +68,7 @@ class LiveInstance:
         self._gone = False
         self._usage_is_cheap = False
         self._measuring = False
+        self._measured_s = 0.0
         self._control_buffer = bytearray()
         self._serving: asyncio.Task[None] | None = None
         self._timer = _Timer(self._loop)
@@ -128,10 +130,13 @@ class LiveInstance:
             try:
                 await self._loop.run_in_executor(pool, step)
             except Exception as error:  # whatever a back end raises ends this instance, not the platform
-                self._end(Cause.LAUNCH if self.sandbox is None else Cause.EXIT, str(error))
-            else:
-                if then is not None:
-                    then()
+                if self._stopping:
+                    print(f"instance {self.name}: {error}", file=sys.stderr, flush=True)
+                else:
+                    self._end(Cause.LAUNCH if self.sandbox is None else Cause.EXIT, str(error))
+                    continue
+            if then is not None:
+                then()
         self._stepping = False
 
     # ---- its life ----------------------------------------------------------------------------------------------------
@@ -284,10 +289,12 @@ class LiveInstance:
 
     # ---- what it used ------------------------------------------------------------------------------------------------
 
-    def measure(self) -> None:
-        """Refresh `usage`: now where that is cheap, else soon."""
-        if self.sandbox is None or self._stopping:
+    def measure(self, *, since_s: float = 0.0) -> None:
+        """Refresh `usage`, unless that was done within `since_s`: now where that is cheap, else soon."""
+        now = time.monotonic()
+        if self.sandbox is None or self._stopping or now < self._measured_s + since_s:
             return
+        self._measured_s = now
         if self._usage_is_cheap:
             self.usage = self.sandbox.usage() or self.usage
         elif not self._measuring:

@@ -138,9 +138,9 @@ class RuntimeApi:
             )
             self._owner.answered(name, body, error_type="Function.ResponseSizeTooLarge")
             return
-        # First the caller's answer, then the runtime's: the caller's latency is what is measured.
         self._owner.answered(name, request.body, error_type=error_type)
-        _accept(connection)
+        # In the loop's next round, behind the caller's answer: a send is what costs most, and the caller waits.
+        asyncio.get_running_loop().call_soon(_accept, connection)
 
 
 class _RuntimeConnection(Connection):

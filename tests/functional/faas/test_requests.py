@@ -131,3 +131,13 @@ def test_noise_on_the_port_does_not_harm(platform: Platform, function: str, nois
         connection.shutdown(socket.SHUT_WR)
         assert b" 500 " not in connection.recv(65536)
     platform.value(function)
+
+
+def test_a_body_announced_with_expect_is_asked_for(platform: Platform) -> None:
+    port = int(platform.endpoint.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        head = b"POST /2015-03-31/functions HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"
+        connection.sendall(head)
+        assert connection.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(b"{}")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 403 ")

@@ -297,3 +297,15 @@ def test_an_impossible_event_is_refused_by_name() -> None:
     instance = world.serve("r1", "f")
     with pytest.raises(InvalidTransition, match=instance):
         world.tell(m.Answered(world.now, instance))
+
+
+def test_what_a_deleted_function_still_runs_counts_for_the_account() -> None:
+    world = World(Policy(account_concurrency=1)).with_function("f").with_function("g")
+    world.request("r1", "f")
+    world.make_ready(world.started[0])
+    world.tell(m.FunctionDeleted(world.now, "f"))
+    world.request("r2", "g")
+    assert world.throttled == {"r2": m.Limit.ACCOUNT}
+    world.answer(world.started[0])
+    world.request("r3", "g")
+    assert "r3" not in world.throttled
