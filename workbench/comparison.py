@@ -6,6 +6,7 @@ import contextlib
 import importlib.metadata
 import os
 import platform
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,41 +16,24 @@ import psutil
 
 from workbench import experiments, tradeoff
 from workbench.deployment import Deployment
-from workbench.errors import HandlerError, WorkbenchError
+from workbench.errors import WorkbenchError
 from workbench.experiments import Interrupted, Progress, silent
+from workbench.experiments.answering import answering
 from workbench.package import package
 from workbench.records import Measurement, Run
 from workbench.service import Service
 
 RUN_FILE = "run.json"
 
-HTTP_EVENT: dict[str, Any] = {
-    "version": "2.0",
-    "routeKey": "$default",
-    "rawPath": "/",
-    "rawQueryString": "",
-    "headers": {"host": "localhost", "accept": "*/*"},
-    "requestContext": {
-        "http": {
-            "method": "GET",
-            "path": "/",
-            "protocol": "HTTP/1.1",
-            "sourceIp": "127.0.0.1",
-            "userAgent": "workbench",
-        },
-        "requestId": "workbench",
-        "routeKey": "$default",
-        "stage": "$default",
-    },
-    "isBase64Encoded": False,
-}
-"""`GET /` as API Gateway hands it to a function (payload format 2.0), for services that answer HTTP only."""
-
 COLD_BUDGET_S = 30.0
 """What all cold starts together may take; a service with a slow init gets fewer samples, down to FEWEST_COLD."""
 
 FEWEST_COLD = 6
 """Below six samples there is no 95% interval of a median."""
+
+
+ROUNDS_WITHIN_S = {"isolation": 40.0, "delivery": 55.0}
+"""An experiment that begins later than this after the job did takes one round: a busy machine must not mean waiting."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +80,7 @@ def compare(
             for place, pattern in enumerate(patterns):
                 tell("deploy", place, len(patterns))
                 deployments.append(started.enter_context((deploy or _deploy)(service, pattern)))
-            chosen, note = _answering(deployments, payload)
+            chosen, note = answering(deployments, payload)
             tell("deploy", len(patterns), len(patterns))
             job.begin(deployments, chosen, note)
             _measure(job, deployments, QUICK if quick else FULL, chosen, tell)
@@ -112,7 +96,7 @@ class _Job:
     def __init__(self, service: dict[str, Any], path: Path | None) -> None:
         self.run = Run(service, environment({}), complete=False)
         self._path = path
-        self._begun = False
+        self._began_s = time.monotonic()
 
     def begin(self, deployments: Sequence[Deployment], payload: Any, note: str) -> None:
         isolated = {d.pattern: d.sandbox for d in deployments}
@@ -121,8 +105,14 @@ class _Job:
             service={**self.run.service, "payload": payload},
             environment={**self.run.environment, "isolation": isolated},
         )
-        self._begun = True
         self.note(note)
+
+    def rounds(self, experiment: str, planned: int) -> int:
+        """The rounds planned, or one where the job is late, which is noted."""
+        if planned == 1 or time.monotonic() - self._began_s <= ROUNDS_WITHIN_S[experiment]:
+            return planned
+        self.note(f"{experiment} took 1 round instead of {planned}: this machine is busy or the service slow.")
+        return 1
 
     def note(self, text: str) -> None:
         if text:
@@ -165,12 +155,17 @@ def _measure(job: _Job, deployments: Sequence[Deployment], plan: Plan, payload: 
         (
             "isolation",
             lambda: experiments.isolation(
-                *deployments, rounds=plan.noise_rounds, window_s=plan.noise_window_s, progress=tell
+                *deployments,
+                rounds=job.rounds("isolation", plan.noise_rounds),
+                window_s=plan.noise_window_s,
+                progress=tell,
             ),
         ),
         (
             "delivery",
-            lambda: experiments.delivery(*deployments, rounds=plan.delivery_rounds, payload=payload, progress=tell),
+            lambda: experiments.delivery(
+                *deployments, rounds=job.rounds("delivery", plan.delivery_rounds), payload=payload, progress=tell
+            ),
         ),
         ("cost", lambda: _cost(job.run, deployments, tell)),
     )
@@ -192,43 +187,6 @@ def _affordable(deployments: Sequence[Deployment], plan: Plan, payload: Any) -> 
     """How many cold starts of each fit the budget, after one of each to tell; never fewer than the plan's least."""
     one_of_each_s = sum(d.invoke_cold(payload).latency_ms for d in deployments) / 1000
     return max(plan.fewest_cold, min(plan.cold_samples, int(COLD_BUDGET_S / max(one_of_each_s, 0.001))))
-
-
-def _answering(deployments: Sequence[Deployment], given: Any) -> tuple[Any, str]:
-    """A payload that the service answers everywhere, and a note when it was not given; raises HandlerError if none."""
-    payload, note = (given, "") if given is not None else _found_payload(deployments[0])
-    for deployment in deployments:
-        deployment.invoke(payload)
-    return payload, note
-
-
-def _found_payload(deployment: Deployment) -> tuple[Any, str]:
-    empty: dict[str, Any] = {}
-    try:
-        answer = deployment.invoke(empty).payload
-        if not _refused(answer):
-            return empty, "No payload was given: the service was invoked with {}."
-        failure = None
-    except HandlerError as error:
-        failure = error
-    try:
-        if not _refused(deployment.invoke(HTTP_EVENT).payload) or failure is not None:
-            return HTTP_EVENT, "No payload was given: the service was invoked with an HTTP request, GET /."
-    except HandlerError:
-        if failure is not None:
-            raise HandlerError(
-                f"{failure.error_message} (invoked with {{}}; GET / failed too). If it needs another payload, give one "
-                "that it answers: --payload '{...}'",
-                failure.error_type,
-                failure.stack_trace,
-            ) from failure
-    return empty, "No payload was given: the service was invoked with {}, and answers it with an error status."
-
-
-def _refused(answer: Any) -> bool:
-    """Whether an answer is an HTTP response that reports an error."""
-    status = answer.get("statusCode") if isinstance(answer, dict) else None
-    return isinstance(status, int) and status >= 400
 
 
 def _described(service: Service) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import pytest
 from workbench import comparison
 from workbench.deployments.fake import FakeDeployment
 from workbench.errors import HandlerError, PackageError
+from workbench.experiments.answering import HTTP_EVENT, answering
 from workbench.records import Run
 from workbench.samples import sample
 from workbench.service import Service
@@ -110,8 +111,8 @@ REFUSES_ALL = "def handler(event, context): return {'statusCode': 404}\n"
 @pytest.mark.parametrize(
     ("body", "payload", "words"),
     [
-        (HTTP_ONLY, comparison.HTTP_EVENT, "GET /"),
-        (REFUSES_EMPTY, comparison.HTTP_EVENT, "GET /"),
+        (HTTP_ONLY, HTTP_EVENT, "GET /"),
+        (REFUSES_EMPTY, HTTP_EVENT, "GET /"),
         (PLAIN, {}, "with {}"),
         (REFUSES_ALL, {}, "error status"),
     ],
@@ -119,14 +120,14 @@ REFUSES_ALL = "def handler(event, context): return {'statusCode': 404}\n"
 def test_a_payload_is_found_where_none_was_given(
     tmp_path: Path, deployed: Deployed, body: str, payload: Any, words: str
 ) -> None:
-    found, note = comparison._answering([deployed(written(tmp_path, body), "one")], None)
+    found, note = answering([deployed(written(tmp_path, body), "one")], None)
     deployed.made[0].close()
     assert found == payload
     assert words in note
 
 
 def test_a_payload_given_is_the_one_used(tmp_path: Path, deployed: Deployed) -> None:
-    found, note = comparison._answering([deployed(written(tmp_path, PLAIN), "one")], {"n": 1})
+    found, note = answering([deployed(written(tmp_path, PLAIN), "one")], {"n": 1})
     deployed.made[0].close()
     assert found == {"n": 1}
     assert note == ""
@@ -168,6 +169,14 @@ def test_the_machine_is_described(deployed: Deployed) -> None:
     assert all(found[name] for name in ("cpu", "kernel", "python"))
     assert found["isolation"] == {"vm": "process"}
     assert "boto3" in found["versions"]
+
+
+def test_a_late_job_takes_one_round_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    job = comparison._Job({}, None)
+    assert job.rounds("delivery", 2) == 2
+    monkeypatch.setitem(comparison.ROUNDS_WITHIN_S, "delivery", -1.0)
+    assert job.rounds("delivery", 2) == 1
+    assert "1 round instead of 2" in job.run.environment["notes"][0]
 
 
 def test_a_service_slow_to_start_gets_fewer_cold_starts() -> None:

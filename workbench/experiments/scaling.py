@@ -88,13 +88,14 @@ def _plan(
     peak: int,
 ) -> Burst:
     """One burst for all, from the slowest deployment's cold and warm latency."""
-    cold = [d.invoke_cold(payload).latency_ms / 1000 for d in deployments]
-    warm = [percentile([d.invoke(payload).latency_ms for _ in range(WARM_SAMPLES)], 50) for d in deployments]
+    # Only where a request that finds no idle instance starts one do starts pile up with the rate.
+    cold_s = max((d.invoke_cold(payload).latency_ms / 1000 for d in deployments if _scales_itself(d)), default=0.0)
+    warm_ms = max(percentile([d.invoke(payload).latency_ms for _ in range(WARM_SAMPLES)], 50) for d in deployments)
     asked, most = rates
-    chosen = asked if asked is not None else bearable_rate(max(cold), max(warm) / 1000, os.cpu_count() or 1, most)
-    goal = goal_ms if goal_ms is not None else round(max(GOAL_FACTOR * max(warm), LEAST_GOAL_MS), 1)
+    chosen = asked if asked is not None else bearable_rate(cold_s, warm_ms / 1000, os.cpu_count() or 1, most)
+    goal = goal_ms if goal_ms is not None else round(max(GOAL_FACTOR * warm_ms, LEAST_GOAL_MS), 1)
     # Little's law: so many requests arrive while an instance starts; half as many again for an uneven stream.
-    limit = max(peak, min(MOST_AT_ONCE, math.ceil(chosen * max(cold) * 1.5) + 2))
+    limit = max(peak, min(MOST_AT_ONCE, math.ceil(chosen * cold_s * 1.5) + 2))
     return Burst(chosen, duration_s, goal, limit)
 
 
@@ -128,8 +129,11 @@ def _wait(load: Load) -> tuple[LoadResult, bool]:
     """The load's result, and whether it is the whole of it; an interrupted load is stopped and gives what it has."""
     try:
         return load.result(), True
-    except KeyboardInterrupt:
-        return load.cancel(), False
+    except KeyboardInterrupt as interrupt:
+        try:
+            return load.cancel(), False
+        except WorkbenchError:  # a Ctrl-C at the terminal reaches the generator too, and may have ended it
+            raise interrupt from None
 
 
 def _schedule(burst: Burst, seed: int) -> Schedule:
