@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.notebooks.killed import remove_empty_session_directories
+
 PROJECT = Path(__file__).resolve().parents[2]
 START_WITHIN_S = 60
 
@@ -65,6 +67,7 @@ def running(place: Path) -> Iterator[Lab]:
             yield Lab(address, token, home)
         finally:
             _stop(server)
+            remove_empty_session_directories()
 
 
 def _quiet(settings: Path) -> None:

@@ -16,6 +16,8 @@ from tests.needs import needs
 
 pytestmark = [needs("chromium"), pytest.mark.timeout(300)]
 
+expect.set_options(timeout=60_000)  # an upper bound for a busy machine; what is there sooner is seen sooner
+
 PICTURES = jupyter.PROJECT / "build" / "screenshots"
 RUN_MS = 150_000
 WIDTH, HEIGHT, PICTURE_HEIGHT = 1280, 9000, 1500

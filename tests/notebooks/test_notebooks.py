@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import subprocess
@@ -15,7 +14,7 @@ import pytest
 
 from tests import unprivileged
 from tests.needs import needs
-from workbench.session import state_dir
+from tests.notebooks.killed import remove_empty_session_directories
 
 pytestmark = pytest.mark.timeout(300)  # a lab measures; other tests may be running beside it
 
@@ -32,12 +31,9 @@ NBVAL = [
 
 
 @pytest.fixture(autouse=True)
-def _a_killed_kernel_leaves_an_empty_directory() -> Iterator[None]:
-    """nbval ends its kernels by SIGKILL, so empty session directories stay; a full one is a leak."""
+def _killed_kernels() -> Iterator[None]:
     yield
-    for directory in (state_dir() / "sessions").glob("*"):
-        with contextlib.suppress(OSError):
-            directory.rmdir()
+    remove_empty_session_directories()
 
 
 def _nbval(notebook: Path, environment: dict[str, str], start: list[str] | None = None) -> str:
