@@ -84,10 +84,11 @@ def cold_start(measured: Measured) -> go.Figure:
         return _nothing(finding)
     figure = make_subplots(cols=2, shared_yaxes=True, column_widths=[0.6, 0.4], horizontal_spacing=0.03)
     medians = [cold.phase_medians(m) for m in shown]
+    widths = [sum(value for value in parts.values() if value is not None) for parts in medians]
     for key, (colour, pattern) in _PHASE_LOOKS.items():
-        _add_phase(figure, key, colour, pattern, [m[key] for m in medians], [cold.p50(m) or 0 for m in shown])
+        _add_phase(figure, key, colour, pattern, [m[key] for m in medians], widths)
     for row, m in enumerate(shown):
-        _add_cold_samples(figure, row, m)
+        _add_cold_samples(figure, row, m, widths[row])
     most = max(max(numbers(m.samples)) for m in shown)
     ticks = [f"<b>{_safe(capitalised(name_of(m)))}</b><br>{_safe(sandbox_of(m))}" for m in shown]
     figure.update_yaxes(
@@ -98,9 +99,9 @@ def cold_start(measured: Measured) -> go.Figure:
         zeroline=False,
     )
     figure.update_xaxes(title_text="time from the call to the answer (ms)", range=[0, most * 1.16 or 1], col=1)
-    figure.update_xaxes(title_text="share of the median (%)", range=[0, 100], col=2)
+    figure.update_xaxes(title_text="share of the bar (%)", range=[0, 100], col=2)
     figure.update_layout(barmode="stack")
-    subtitle = "Bars: median of each phase. Dots: every cold start. Line: median with its 95 % interval."
+    subtitle = "Bars: median of each phase, which need not add up to the median of the whole. Dots: every cold start."
     return _finish(figure, finding, subtitle, plot_height=60 + 95 * len(shown), legend_rows=2)
 
 
@@ -159,7 +160,7 @@ def _starts(figure: go.Figure, rows: int) -> list[float]:
     return ends
 
 
-def _add_cold_samples(figure: go.Figure, row: int, m: Measurement) -> None:
+def _add_cold_samples(figure: go.Figure, row: int, m: Measurement, width: float) -> None:
     values = numbers(m.samples)
     lane = -row - 0.27
     jitter = [lane + 0.07 * (((i * 7) % 5) / 2 - 1) for i in range(len(values))]
@@ -207,7 +208,7 @@ def _add_cold_samples(figure: go.Figure, row: int, m: Measurement) -> None:
         col=1,
     )
     figure.add_annotation(
-        x=middle,
+        x=max(middle, width),
         y=0.13 - row,
         text=f"<b>{_plain_ms(middle)}</b>",
         showarrow=False,

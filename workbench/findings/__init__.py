@@ -8,9 +8,10 @@ from workbench.findings.cold import cold_start
 from workbench.findings.finding import Finding
 from workbench.findings.money import cost
 from workbench.findings.selecting import Measured
-from workbench.findings.summary import compared, conclusions, findings, missing
+from workbench.findings.summary import READINGS, compared, conclusions, findings, missing
 
 __all__ = [
+    "READINGS",
     "Finding",
     "Measured",
     "cold_start",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from workbench import statistics
 from workbench.findings.boxes import isolation, noise, noisy_neighbour, probes
 from workbench.findings.burst import goal_of, scaling
@@ -9,7 +11,7 @@ from workbench.findings.cold import cold_start
 from workbench.findings.comparing import slower_than_fastest
 from workbench.findings.finding import Finding
 from workbench.findings.money import break_evens, cost
-from workbench.findings.selecting import machine, name_of, sandbox_of, select
+from workbench.findings.selecting import Measured, machine, name_of, sandbox_of, select
 from workbench.findings.wording import (
     capitalised,
     goal,
@@ -22,19 +24,22 @@ from workbench.findings.wording import (
 )
 from workbench.records import Measurement, Run
 
+READINGS: dict[str, Callable[[Measured], Finding]] = {
+    "cold_start": cold_start,
+    "scaling": scaling,
+    "isolation": isolation,
+    "noisy_neighbour": noisy_neighbour,
+    "cost": cost,
+}
+"""What reads each chart, by the chart's name, in the order of the report."""
+
 NOISE_PROBE = "noisy neighbour"
 """The probe that asks about speed: its failing is no reason to distrust a neighbour's code."""
 
 
 def findings(run: Run) -> dict[str, Finding]:
     """Every finding of a run, by the name of its chart, in the order of the report."""
-    return {
-        "cold_start": cold_start(run),
-        "scaling": scaling(run),
-        "isolation": isolation(run),
-        "noisy_neighbour": noisy_neighbour(run),
-        "cost": cost(run),
-    }
+    return {name: find(run) for name, find in READINGS.items()}
 
 
 def compared(run: Run) -> str:

@@ -60,7 +60,7 @@ def titles(run: Run) -> Html:
 
 def reading(run: Run, section: str) -> Html:
     """The sentences that read one chart, from this run's numbers."""
-    found = findings.findings(run)[section]
+    found = findings.READINGS[section](run)
     notes = "".join(f" <b>{escape(note)}</b>" for note in found.notes)
     return Html(f'<p id="{section}">{escape(" ".join(found.reading).replace(" %", NO_BREAK + "%"))}{notes}</p>')
 
