@@ -103,7 +103,7 @@ class ControlApi:
             SignedRequest(request.method, request.raw_path, request.headers, request.raw_headers, body), time.time()
         )
         if path.startswith(_PRIVATE):
-            return self._private(request.method, path)
+            return await self._private(request.method, path)
         operation, parameters = self._route(request.method, path, query)
         name = operation.name
         if name == "Invoke":
@@ -166,11 +166,13 @@ class ControlApi:
             )
         return web.FileResponse(self._archive(sha256), headers={"Content-Type": "application/zip"})
 
-    def _private(self, method: str, path: str) -> web.Response:
+    async def _private(self, method: str, path: str) -> web.Response:
         parts = [unquote(part) for part in path[len(_PRIVATE) :].split("/")]
         match method, parts:
             case "GET", ["functions", name, "instances"]:
-                return web.json_response({"instances": self._supervisor.instances(self._operations.find(name).name)})
+                return web.json_response(
+                    {"instances": await self._supervisor.instances(self._operations.find(name).name)}
+                )
             case "GET", ["functions", name, "events"]:
                 return web.json_response({"events": self._supervisor.events(self._operations.find(name).name)})
             case "GET", ["functions", name, "logs", instance]:

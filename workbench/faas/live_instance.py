@@ -301,6 +301,14 @@ class LiveInstance:
             self._measuring = True
             self._loop.create_task(self._measure_apart(self.sandbox))
 
+    async def measured(self) -> None:
+        """Refresh `usage` and wait until that is done."""
+        if self._usage_is_cheap or self._measuring:
+            self.measure()
+        elif self.sandbox is not None and not self._stopping:
+            self._measuring, self._measured_s = True, time.monotonic()
+            await self._measure_apart(self.sandbox)
+
     async def _measure_apart(self, sandbox: Sandbox) -> None:
         def timed() -> tuple[Usage | None, float]:
             began = time.perf_counter()

@@ -140,14 +140,15 @@ class Supervisor:
         self.tell(m.RequestArrived(time.monotonic(), request, function.name, cold))
         return await call.answer
 
-    def instances(self, function: str) -> list[dict[str, Any]]:
-        """The living instances as InstanceView's fields."""
+    async def instances(self, function: str) -> list[dict[str, Any]]:
+        """The living instances as InstanceView's fields, with their usage as of now."""
+        names = [name for name, known in self._scheduler.instances.items() if known.function.name == function]
+        await asyncio.gather(*(self._instances[name].measured() for name in names if name in self._instances))
         found = []
-        for name, known in self._scheduler.instances.items():
-            live = self._instances.get(name)
-            if live is None or known.function.name != function:
+        for name in names:
+            live, known = self._instances.get(name), self._scheduler.instances.get(name)
+            if live is None or known is None:  # it ended meanwhile
                 continue
-            live.measure()
             found.append(
                 {
                     "instance_id": name,

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 from workbench.errors import DeploymentError
+from workbench.isolation.tree import resident_peak
 from workbench.sandbox import Usage
 from workbench.service import Resources
 from workbench.session import session_id
@@ -132,6 +133,11 @@ class Cgroup:
         return iter(dict.fromkeys(self.directories.values()))
 
     def _peak_memory(self) -> int:
+        # A group is charged only for the pages that it touched first: the interpreter and its libraries, which all
+        # instances share, may be missing in it. The largest process's own peak has them.
+        return max(self._peak_charged(), *(resident_peak(pid) for pid in self.pids()), 0)
+
+    def _peak_charged(self) -> int:
         directory = self.directories["memory"]
         if self.version == 1:
             return int(_read(directory / "memory.max_usage_in_bytes"))

@@ -22,6 +22,7 @@ import docker.errors
 
 from workbench.isolation import cgroups, channel, docker_engine, docker_image, keeper, rootfs
 from workbench.isolation.docker_home import Home
+from workbench.isolation.tree import resident_peak
 from workbench.sandbox import SandboxSpec, Usage
 from workbench.session import session_dir, session_id
 
@@ -105,8 +106,16 @@ class DockerSandbox:
             if self._exit_code is None and not self._closed:
                 with contextlib.suppress(*docker_engine.REFUSED):
                     stats = self._client.api.stats(self.container_id, stream=False, one_shot=True)
-                    self._last = _larger(self._last, stats)
+                    self._last = _larger(self._last, stats, self._resident_peak())
             return self._last
+
+    def _resident_peak(self) -> int:
+        # As for every sandbox (see cgroups.py); only where the engine's process numbers are this machine's.
+        pid = int(docker_engine.state(self._client, self.container_id).get("Pid", 0))
+        with contextlib.suppress(OSError):
+            if self.container_id in Path(f"/proc/{pid}/cgroup").read_text(encoding="ascii"):
+                return resident_peak(pid)
+        return 0
 
     def oom_killed(self) -> bool:
         """Whether the engine saw the memory limit end something inside."""
@@ -213,8 +222,8 @@ def _container(client: docker.DockerClient, spec: SandboxSpec, tag: str, home: P
     }
 
 
-def _larger(last: Usage, stats: dict[str, Any]) -> Usage:
+def _larger(last: Usage, stats: dict[str, Any], resident: int) -> Usage:
     memory = stats.get("memory_stats", {})
     peak = memory.get("max_usage", memory.get("usage", 0))  # cgroup v2 has no maximum there
     cpu_s = stats.get("cpu_stats", {}).get("cpu_usage", {}).get("total_usage", 0) / 1e9
-    return Usage(max(last.cpu_s, cpu_s), max(last.peak_memory_bytes, peak))
+    return Usage(max(last.cpu_s, cpu_s), max(last.peak_memory_bytes, peak, resident))

@@ -253,7 +253,7 @@ def test_usage_is_accounted(deployed: Deployment) -> None:
     assert view.cpu_s is not None
     assert view.cpu_s > 0
     assert view.peak_memory_bytes is not None
-    assert 2**20 < view.peak_memory_bytes < 512 * 2**20
+    assert 8 * 2**20 < view.peak_memory_bytes < 512 * 2**20  # an interpreter alone has more than 8 MB resident
 
 
 def test_a_load_generators_request_invokes(deployed: Deployment) -> None:
