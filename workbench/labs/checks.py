@@ -78,7 +78,7 @@ def brief(value: Any) -> str:
 
 def run(checks: Sequence[Check], service: Service, deploy: Deployer) -> tuple[Outcome, ...]:
     """Run every check in order on freshly deployed code; a check that fails does not stop the next."""
-    limited = service.with_resources(replace(service.resources, timeout_s=min(service.resources.timeout_s, 5)))
+    limited = service.with_resources(replace(service.resources, timeout_s=min(service.resources.timeout_s, 10)))
     bench = Bench(limited, deploy)
     try:
         return tuple(_outcomes(checks, bench))
