@@ -25,8 +25,8 @@ class Interrupted(KeyboardInterrupt):
 
 @contextlib.contextmanager
 def keeping(so_far: Callable[[], tuple[Measurement, ...]]) -> Iterator[None]:
-    """Turn Ctrl-C inside into Interrupted with the measurements of `so_far()` that hold at least one sample."""
+    """Turn Ctrl-C inside into Interrupted with those measurements of `so_far()` that hold a sample or a probe's result."""
     try:
         yield
     except KeyboardInterrupt as interrupt:
-        raise Interrupted(tuple(m for m in so_far() if m.samples)) from interrupt
+        raise Interrupted(tuple(m for m in so_far() if m.samples or m.detail.get("probes"))) from interrupt

@@ -186,3 +186,15 @@ def test_an_interrupt_closes_the_neighbours_and_keeps_the_samples(make: Any) -> 
     assert kept.samples
     assert not kept.complete
     assert deployment.all_closed()
+
+
+def test_probes_are_kept_even_when_the_noise_never_began(make: Any) -> None:
+    def stop(stage: str, done: int, total: int) -> None:
+        if done == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted) as caught:
+        isolation(make(), rounds=1, window_s=0.05, progress=stop)
+    (kept,) = caught.value.measurements
+    assert kept.samples == ()
+    assert len(kept.detail["probes"]) == 10
