@@ -25,7 +25,7 @@ class Interrupted(KeyboardInterrupt):
 
 @contextlib.contextmanager
 def keeping(so_far: Callable[[], tuple[Measurement, ...]]) -> Iterator[None]:
-    """Turn Ctrl-C inside into Interrupted with those measurements of `so_far()` that hold a sample or a probe's result."""
+    """Turn Ctrl-C inside into Interrupted with those measurements of `so_far()` that hold a sample or a probe."""
     try:
         yield
     except KeyboardInterrupt as interrupt:
