@@ -32,7 +32,7 @@ FEWEST_COLD = 6
 """Below six samples there is no 95% interval of a median."""
 
 
-ROUNDS_WITHIN_S = {"isolation": 40.0, "delivery": 55.0}
+ROUNDS_WITHIN_S = {"isolation": 35.0, "delivery": 50.0}
 """An experiment that begins later than this after the job did takes one round: a busy machine must not mean waiting."""
 
 
@@ -49,8 +49,8 @@ class Plan:
     delivery_rounds: int
 
 
-FULL = Plan(10, FEWEST_COLD, 6.0, 60.0, 2, 0.7, 2)
-QUICK = Plan(6, 3, 4.0, 30.0, 1, 0.6, 1)
+FULL = Plan(10, FEWEST_COLD, 5.0, 60.0, 2, 0.5, 2)
+QUICK = Plan(6, 3, 3.0, 30.0, 1, 0.5, 1)
 """A look, not a basis for a decision."""
 
 
