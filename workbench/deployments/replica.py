@@ -33,6 +33,7 @@ class Replica:
         self.started_s = time.monotonic()
         self.invocations = 0
         self.outstanding = 0
+        self.last_turn = 0  # when it last got a request, counted in requests of its deployment
         self.wanted = True
         self.log = b""
         self.error: HandlerError | None = None

@@ -51,6 +51,7 @@ class Replicas:
         self._crashes = 0
         self._closed = False
         self._numbers = itertools.count(1)
+        self._turns = itertools.count(1)
         self._prefix = f"{self.pattern}-{service.name[:20].lower()}-{uuid.uuid4().hex[:6]}"
         self._selector = selectors.DefaultSelector()
         self._wake_read, self._wake_write = socket.socketpair()
@@ -245,7 +246,9 @@ class Replicas:
                 raise DeploymentError(
                     f"No instance of {self._service.name} is ready. scale(1) starts one; logs() may say why."
                 )
-            replica = min(ready, key=lambda r: r.outstanding)
+            # The least busy; among equals the one that has waited longest for its turn.
+            replica = min(ready, key=lambda r: (r.outstanding, r.last_turn))
+            replica.last_turn = next(self._turns)
             replica.outstanding += 1
         try:
             yield replica

@@ -225,6 +225,14 @@ def test_scale_up_and_down(deployed: Deployment) -> None:
     assert deployed.invoke({}).payload["answer"] == 42
 
 
+@LONG_RUNNING
+def test_calls_one_after_the_other_go_round_the_instances(deployed: Deployment) -> None:
+    deployed.scale(2)
+    used = [deployed.invoke({}).instance_id for _ in range(6)]
+    assert used[:2] * 3 == used
+    assert len(set(used)) == 2
+
+
 def test_update_brings_the_new_version(deployed: Deployment, write_service: Callable[..., Service]) -> None:
     assert deployed.invoke({}).payload["version"] == 1
     deployed.update(write_service(HANDLER.replace("VERSION = 1", "VERSION = 2")))
