@@ -28,7 +28,9 @@ test: ## run every test that this machine can run: [ARGS="-k cold"]
 
 lab: ## open the labs in JupyterLab
 	@tools/environment
-	@$(BIN)/jupyter lab notebooks/00_start_here.ipynb $(ARGS)
+	@$(BIN)/jupyter lab --LabApp.news_url=None --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate \
+		$(if $(filter 0,$(shell id -u)),--allow-root) \
+		notebooks/00_start_here.ipynb $(ARGS)
 
 check: ## style, types, and who may import whom
 	@tools/environment check
