@@ -136,6 +136,7 @@ class Replica:
     def close(self) -> None:
         """End the sandbox and the connections to it."""
         self.wanted = False
+        self.gone()
         while True:
             try:
                 self._connections.get_nowait().close()

@@ -49,6 +49,7 @@ class Replicas:
         self._lock = threading.RLock()
         self._replicas: list[Replica] = []
         self._crashes = 0
+        self._replacing: list[threading.Thread] = []
         self._closed = False
         self._numbers = itertools.count(1)
         self._turns = itertools.count(1)
@@ -171,6 +172,8 @@ class Replicas:
         self._stop(replicas, drain_s=0.0)
         self._wake()
         self._watcher.join()
+        for replacing in self._replacing:
+            replacing.join()
         self._selector.close()
         self._wake_read.close()
         self._wake_write.close()
@@ -197,6 +200,10 @@ class Replicas:
             self._history.record(name, InstanceState.FAILED, str(error))
             raise
         with self._lock:
+            if self._closed:  # while the sandbox was made
+                replica.close()
+                self._history.record(name, InstanceState.FAILED, "the deployment was closed")
+                raise DeploymentError("This deployment is closed. Deploy the service again.")
             self._replicas.append(replica)
             self._selector.register(replica.box.control, selectors.EVENT_READ, (replica, "control"))
             self._selector.register(replica.box.output, selectors.EVENT_READ, (replica, "output"))
@@ -220,17 +227,23 @@ class Replicas:
             self._remove(replica, InstanceState.STOPPED)
 
     def _remove(self, replica: Replica, end: InstanceState, detail: str = "") -> None:
-        with self._lock:
-            if replica not in self._replicas:
-                return
-            self._replicas.remove(replica)
-            for source in (replica.box.control, replica.box.output):
-                with contextlib.suppress(KeyError, ValueError):
-                    self._selector.unregister(source)
+        if not self._take_out(replica):
+            return
         if end is InstanceState.STOPPED:
             self._history.record(replica.id, InstanceState.STOPPING)
         replica.close()
         self._history.record(replica.id, end, detail)
+
+    def _take_out(self, replica: Replica) -> bool:
+        """Take it off the list, so that it is ours to close; False when somebody else has done so."""
+        with self._lock:
+            if replica not in self._replicas:
+                return False
+            self._replicas.remove(replica)
+            for source in (replica.box.control, replica.box.output):
+                with contextlib.suppress(KeyError, ValueError):
+                    self._selector.unregister(source)
+            return True
 
     # Balancing
 
@@ -326,7 +339,9 @@ class Replicas:
         replica.gone()
         if was_ready and replica.wanted and not self._closed:
             # Not in this thread, which the new instance needs to become ready.
-            threading.Thread(target=self._replace, args=(replica,), daemon=True).start()
+            replacing = threading.Thread(target=self._replace, args=(replica,), daemon=True)
+            self._replacing = [t for t in self._replacing if t.is_alive()] + [replacing]
+            replacing.start()
 
     def _read_last_words(self, replica: Replica) -> None:
         with contextlib.suppress(OSError):
@@ -334,8 +349,15 @@ class Replicas:
                 replica.append_log(data)
 
     def _replace(self, replica: Replica) -> None:
-        exit_code = replica.box.exit_code()
-        self._remove(replica, InstanceState.FAILED, f"ended by itself, exit code {exit_code}")
+        if not self._take_out(replica):
+            return
+        self._history.record(replica.id, InstanceState.FAILED, "ended by itself")
+        try:
+            self._start_after_back_off(replica)
+        finally:
+            replica.close()  # last: removing what is left of it takes an engine longer than starting another
+
+    def _start_after_back_off(self, replica: Replica) -> None:
         if time.monotonic() - replica.started_s > 10:
             self._crashes = 0
         pause = BACKOFF_S[min(self._crashes, len(BACKOFF_S) - 1)]

@@ -298,3 +298,13 @@ def test_unknown_sandbox_and_pattern_list_the_choices() -> None:
         deploy(sample("pricing"), "vm", sandbox="paper")
     with pytest.raises(DeploymentError, match="serverless"):
         deploy(sample("pricing"), "cloud")
+
+
+@LONG_RUNNING
+def test_closing_while_an_instance_is_being_replaced_leaves_nothing(deployed: Deployment) -> None:
+    for view in deployed.instances():
+        deployed.kill_instance(view.instance_id)
+    deployed.close()
+    assert deployed.instances() == ()
+    last = {event.instance_id: event.state for event in deployed.events()}
+    assert set(last.values()) <= {InstanceState.STOPPED, InstanceState.FAILED}
