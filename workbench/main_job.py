@@ -73,8 +73,8 @@ def run(service: Service, *, deployments: str, payload: Any, out: Path, quick: b
         pages = report.write(out / RUN_FILE, out)
         shown.update("report", 1, 1)
     _print(console, measured)
-    for path in (out / RUN_FILE, *pages):
-        console.print(f"  {path}", highlight=False)
+    for page in (out / RUN_FILE, *pages):
+        console.print(f"  {out / page.name}", highlight=False)
 
 
 def _chosen(deployments: str) -> dict[str, str]:

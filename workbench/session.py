@@ -58,10 +58,9 @@ def state_dir() -> Path:
 def session_dir() -> Path:
     """This session's directory, made on first use; removed when its owner ends, or by `workbench clean`."""
     path = state_dir() / "sessions" / session_id()
-    if not path.is_dir():
-        path.mkdir(parents=True, mode=0o700, exist_ok=True)
-        if VARIABLE not in os.environ:  # the owner removes it at its end; whoever inherited the session does not
-            atexit.register(_remove_if_owner, os.getpid(), path)
+    path.mkdir(parents=True, mode=0o700, exist_ok=True)
+    if VARIABLE not in os.environ:  # the owner removes it at its end; whoever inherited the session does not
+        _remove_at_exit(os.getpid(), path)
     return path
 
 
@@ -70,9 +69,13 @@ def remove_session_dir() -> None:
     shutil.rmtree(state_dir() / "sessions" / session_id(), ignore_errors=True)
 
 
-def _remove_if_owner(owner: int, path: Path) -> None:
-    if os.getpid() == owner:  # not in a fork of it
-        shutil.rmtree(path, ignore_errors=True)
+@functools.cache
+def _remove_at_exit(owner: int, path: Path) -> None:
+    def remove() -> None:
+        if os.getpid() == owner:  # not in a fork of it
+            shutil.rmtree(path, ignore_errors=True)
+
+    atexit.register(remove)
 
 
 @functools.cache

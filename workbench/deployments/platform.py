@@ -22,7 +22,7 @@ from botocore.exceptions import HTTPClientError
 from botocore.httpsession import URLLib3Session
 
 from workbench.errors import DeploymentError
-from workbench.session import VARIABLE, session_id
+from workbench.session import VARIABLE, session_dir, session_id
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,7 @@ class Platform:
     """`workbench serve` as a child of this process; it ends, with all it started, when this process does."""
 
     def __init__(self, isolation: str) -> None:
+        session_dir()  # made here, so that it is this process that removes it
         self._lifeline_read, self._lifeline = os.pipe()
         environment = {**os.environ, VARIABLE: session_id(), "WORKBENCH_LIFELINE_FD": str(self._lifeline_read)}
         command = [sys.executable, "-m", "workbench.cli", "serve", "--port", "0", "--isolation", isolation]

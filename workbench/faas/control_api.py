@@ -181,7 +181,7 @@ class ControlApi:
                     return web.json_response({"log": log.decode("utf-8", "replace")})
                 raise not_found(f"{name}, instance {instance}")
             case "DELETE", ["functions", name, "instances", instance]:
-                if self._supervisor.crash(self._operations.find(name).name, instance):
+                if await self._supervisor.crash(self._operations.find(name).name, instance):
                     return web.json_response({})
                 raise not_found(f"{name}, instance {instance}")
         raise AwsError("UnknownOperationException", f"There is no {method} {path}.")

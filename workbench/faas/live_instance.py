@@ -110,9 +110,18 @@ class LiveInstance:
             self._stopping = True
             self._do(self._host.cleaners, self._close, self._closed)
 
-    def crash(self) -> None:
-        """Kill it as if it had died by itself."""
-        self._do(self._host.cleaners, self._kill)
+    async def crash(self) -> None:
+        """Kill it as if it had died by itself; returns when it is dead."""
+        dead = asyncio.Event()
+
+        def kill() -> None:
+            try:
+                self._kill()
+            finally:
+                self._loop.call_soon_threadsafe(dead.set)
+
+        self._do(self._host.cleaners, kill)
+        await dead.wait()
 
     def wake_at(self, when: float | None) -> None:
         """Say TimerFired at `when` on the monotonic clock, in place of an earlier wish."""

@@ -176,12 +176,12 @@ class Supervisor:
         name, log = self._old_logs.get(instance, ("", None))
         return log.text() if log is not None and name == function else None
 
-    def crash(self, function: str, instance: str) -> bool:
-        """Kill an instance as a crash would; False when there is none."""
+    async def crash(self, function: str, instance: str) -> bool:
+        """Kill an instance as a crash would, and wait until it is dead; False when there is none."""
         live = self._instances.get(instance)
         if live is None or live.function.name != function:
             return False
-        live.crash()
+        await live.crash()
         return True
 
     def used_code(self) -> set[str]:
