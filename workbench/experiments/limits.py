@@ -65,7 +65,8 @@ def memory_limit(probe: Deployment) -> MemoryLimit:
         return MemoryLimit(
             limit, reached, False, f"took {reached} MB in {PROCESSES} processes at a limit of {limit} MB, unhindered"
         )
-    return MemoryLimit(limit, reached, True, f"asked for {wanted} MB, got {reached} MB at a limit of {limit} MB")
+    ended = f" and {got['killed']} of {PROCESSES} processes ended" if got["killed"] else ""
+    return MemoryLimit(limit, reached, True, f"asked for {wanted} MB, was left with {reached} MB{ended}")
 
 
 def _judged(error: WorkbenchError, probe: Deployment, before: set[str], wanted: int) -> tuple[bool | None, str]:

@@ -240,10 +240,9 @@ def _limit(value: Any) -> str:
     if not isinstance(value, Mapping):
         return DASH
     held = {True: "held", False: "not enforced"}.get(value.get("held"), "not testable")  # type: ignore[arg-type]
-    limit, reached = number(value.get("limit_mb")), number(value.get("reached_mb"))
-    sizes = [f"limit {setting(limit)} MB"] if limit is not None else []
-    sizes += [f"reached {setting(reached)} MB"] if reached is not None else []
-    return ", ".join([held, *sizes])
+    limit, observed = number(value.get("limit_mb")), value.get("observed")
+    at = f" at {setting(limit)} MB" if limit is not None else ""
+    return f"{held}{at}" + (f": {observed}" if isinstance(observed, str) and observed else "")
 
 
 def _text(value: Any) -> str:
