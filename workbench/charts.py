@@ -589,6 +589,9 @@ def live(title: str) -> LiveLatency:
     return LiveLatency(title)
 
 
+_ONE_TWO_FIVE = [digit * 10**power for power in range(-1, 5) for digit in (1, 2, 5)]
+
+
 class LiveLatency:
     """A widget of latencies in ms by deployment, in the order they come; `figure` is what a cell displays."""
 
@@ -601,7 +604,8 @@ class LiveLatency:
             title={"text": f"<b>{_safe(title)}</b>", "font": {"size": 18}},
             font={"family": FONT, "size": 13, "color": INK},
             xaxis={"title": {"text": "sample"}, "rangemode": "tozero"},
-            yaxis={"title": {"text": "latency (ms, log)"}, "type": "log"},
+            # Plotly's own labels between powers of ten are a lone 2 or 5.
+            yaxis={"title": {"text": "latency (ms, log)"}, "type": "log", "tickvals": _ONE_TWO_FIVE},
             showlegend=True,
         )
 
