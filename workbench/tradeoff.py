@@ -13,21 +13,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from workbench.findings.forces import FORCES
 from workbench.records import Measurement, Run
 from workbench.statistics import percentile
-
-FORCES: dict[str, str] = {
-    "languages": "Many languages and frameworks",
-    "instances": "Several instances for throughput and availability",
-    "independent": "Independently deployable and scalable",
-    "isolated": "Instances isolated from one another",
-    "quick": "Quick to build and deploy",
-    "constrained": "CPU and memory can be constrained",
-    "monitored": "Each instance's behaviour can be monitored",
-    "reliable": "Reliable deployment",
-    "cost": "Cost-effective",
-}
-"""The forces that a deployment pattern resolves, by key, in the pattern's order."""
 
 MEASURES: dict[str, str] = {
     "languages": "languages tried that run",

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.made_up_run import made_up_run
-from workbench import findings, tradeoff
+from workbench import findings
 from workbench.findings import forces, money, wording
 from workbench.findings.selecting import display_name, sandbox_of, select
 from workbench.records import Measurement, Provenance, Run
@@ -127,10 +127,6 @@ def test_the_same_way_with_other_numbers_is_said_once() -> None:
         for name, n in (("serverless", 14), ("container", 29), ("vm", 6))
     ]
     assert select(measured, "cold_start").provenance == "measured: 6–29 cold starts, 1 caller"
-
-
-def test_the_force_titles_are_the_table_s_own() -> None:
-    assert forces.TITLES == tradeoff.FORCES
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from workbench import tradeoff
-from workbench.findings.forces import TITLES
+from workbench.findings.forces import FORCES
 from workbench.records import Measurement, Provenance, Run
 
 MEASURED = Provenance("measured", "by hand")
@@ -52,7 +52,7 @@ def evidence(run: Run, path: str) -> Any:
 
 def test_nine_rows_each_with_its_value_and_unit() -> None:
     cells = {force: row["vm"] for force, row in tradeoff.table(FULL).items()}
-    assert list(cells) == list(tradeoff.FORCES)
+    assert list(cells) == list(FORCES)
     assert {force: (cell["value"], cell["unit"]) for force, cell in cells.items()} == {
         "languages": (1, "of 2: python"),
         "instances": (0.3, "s"),
@@ -128,7 +128,3 @@ def test_brackets_in_a_reason_are_shown_and_not_obeyed() -> None:
 )
 def test_durations_in_the_unit_a_person_would_use(value: float, text: str) -> None:
     assert tradeoff.seconds(value) == text
-
-
-def test_the_report_and_the_table_have_the_same_forces() -> None:
-    assert list(TITLES) == list(tradeoff.FORCES)

@@ -8,7 +8,7 @@ from typing import Any
 from workbench.findings.wording import dollars, listed, milliseconds, number, seconds, setting, shortened, significant
 from workbench.records import Run
 
-TITLES: dict[str, str] = {
+FORCES: dict[str, str] = {
     "languages": "Many languages and frameworks",
     "instances": "Several instances for throughput and availability",
     "independent": "Independently deployable and scalable",
@@ -19,14 +19,14 @@ TITLES: dict[str, str] = {
     "reliable": "Reliable deployment",
     "cost": "Cost-effective",
 }
-"""The forces by their key in a run, in the pattern's order."""
+"""The forces that a deployment pattern resolves, by their key in a run, in the pattern's order."""
 
 NOTHING = "not measured"
 
 
 def rows(run: Run) -> dict[str, str]:
     """Every force that the table shows, by key with its title: the nine, and what else the run holds."""
-    return {**TITLES, **{key: shortened(str(key), 40) for key in run.tradeoff if key not in TITLES}}
+    return {**FORCES, **{key: shortened(str(key), 40) for key in run.tradeoff if key not in FORCES}}
 
 
 def cell(run: Run, force: str, deployment: str) -> Mapping[str, Any]:
