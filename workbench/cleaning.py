@@ -22,7 +22,7 @@ from typing import Any
 import psutil
 
 from workbench import capabilities
-from workbench.session import VARIABLE, is_alive, session_id, state_dir
+from workbench.session import VARIABLE, is_alive, remove_session_dir_of_the_dead, session_id, state_dir
 
 LABEL = "workbench.session"
 _CGROUPS = Path("/sys/fs/cgroup")
@@ -248,3 +248,4 @@ def _clean_docker(scope: _Scope) -> tuple[tuple[str, ...], tuple[str, ...], tupl
 
 if __name__ == "__main__":  # how the keeper of a killed process calls it, with the names of its instances
     clean(instances=tuple(sys.argv[1:]))
+    remove_session_dir_of_the_dead()

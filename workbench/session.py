@@ -15,6 +15,7 @@ import os
 import platform
 import shutil
 import tempfile
+import time
 import zlib
 from pathlib import Path
 
@@ -69,6 +70,16 @@ def remove_session_dir() -> None:
     shutil.rmtree(state_dir() / "sessions" / session_id(), ignore_errors=True)
 
 
+def remove_session_dir_of_the_dead(within_s: float = 1.0) -> None:
+    """Remove this session's directory if its owner, another process, ends by then: for who saw it being killed."""
+    deadline = time.monotonic() + within_s
+    while is_alive(session_id()):  # its descriptors close, which is how one notices, before it is gone
+        if time.monotonic() > deadline:
+            return
+        time.sleep(0.02)
+    remove_session_dir()
+
+
 @functools.cache
 def _remove_at_exit(owner: int, path: Path) -> None:
     def remove() -> None:
@@ -90,6 +101,8 @@ def _place() -> str:
 def _start_time(pid: int) -> str:
     # In hundredths of a second, so that two readings of one process agree on every platform.
     try:
-        return str(round(psutil.Process(pid).create_time() * 100))
+        process = psutil.Process(pid)
+        started = str(round(process.create_time() * 100))
+        return "gone" if process.status() == psutil.STATUS_ZOMBIE else started
     except psutil.Error:
         return "gone"

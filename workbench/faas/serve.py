@@ -35,7 +35,7 @@ from workbench.faas.sigv4 import Verifier
 from workbench.faas.storage import Storage, StoredEvent
 from workbench.faas.supervisor import Supervisor
 from workbench.isolation import best, launcher
-from workbench.session import VARIABLE, remove_session_dir, session_dir, session_id
+from workbench.session import VARIABLE, remove_session_dir, remove_session_dir_of_the_dead, session_dir, session_id
 
 HOST = "127.0.0.1"
 LIFELINE = "WORKBENCH_LIFELINE_FD"
@@ -87,14 +87,18 @@ def run(
     options = Options(port, isolation, access_key, secret_key, state, **more)
     owner = VARIABLE not in os.environ
     os.environ[VARIABLE] = session_id()
+    graceful = False
     try:
-        uvloop.run(_serve(options))
+        graceful = uvloop.run(_serve(options))
     finally:
         if owner:
             remove_session_dir()
+        elif not graceful:  # perhaps because the owner of the session was killed
+            remove_session_dir_of_the_dead()
 
 
-async def _serve(options: Options) -> None:
+async def _serve(options: Options) -> bool:
+    """Serve until told to stop; whether there was time to finish what ran."""
     isolation = best() if options.isolation == "auto" else options.isolation
     launch = launcher(isolation)
     access_key = options.access_key or "AKIA" + secrets.token_hex(8).upper()
@@ -140,6 +144,7 @@ async def _serve(options: Options) -> None:
         await site.stop()
         if graceful:
             await supervisor.drain_or(options.grace_s, stopping.at_once)
+    return graceful
 
 
 async def _listen(api: ControlApi, port: int, stack: contextlib.AsyncExitStack) -> tuple[web.TCPSite, str]:
