@@ -148,3 +148,15 @@ def test_without_an_engine_the_remedy_is_told(code: Path, monkeypatch: pytest.Mo
             docker_sandbox.launch(SandboxSpec("no-engine", "http_host.py", "app.handler", code, Resources()))
     finally:
         docker_engine.client.cache_clear()
+
+
+def test_what_the_kernel_counts_is_what_the_engine_counts(launch: Launch) -> None:
+    box = launch()
+    Marks(box.control).until("function_ready")
+    call(box, run="answer = sum(range(5_000_000))")
+    by_kernel = box._counted_by_kernel()
+    if by_kernel is None:
+        pytest.skip("this engine's processes are not processes of this machine")
+    by_engine = box._counted_by_engine()
+    assert by_engine.cpu_s == pytest.approx(by_kernel.cpu_s, rel=0.2)
+    assert by_kernel.peak_memory_bytes > 2**20

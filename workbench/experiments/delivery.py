@@ -101,9 +101,10 @@ def _recover(taken: _Taken, copy: Deployment, payload: Any) -> None:
     if answered_by not in {i.instance_id for i in copy.instances()}:
         return  # gone by itself meanwhile: there is nothing to end
     # With surplus instances the loss of one shows little; what is asked is how long the service may be away.
+    doomed = [instance.instance_id for instance in copy.instances()]
     began = time.monotonic()
-    for instance in copy.instances():
-        copy.kill_instance(instance.instance_id)
+    for instance_id in doomed:
+        copy.kill_instance(instance_id)
     while time.monotonic() - began < RECOVERY_LIMIT_S:
         try:
             copy.invoke(payload)

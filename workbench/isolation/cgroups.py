@@ -212,6 +212,24 @@ def create(name: str, resources: Resources, pids_limit: int, *, files: Files | N
     return Cgroup(version, directories)
 
 
+def of_process(pid: int, mark: str, *, files: Files | None = None) -> Cgroup | None:
+    """The group that process `pid` is in, to read its usage from; None unless its path has `mark` in it, here."""
+    try:
+        memberships = _read(Path(f"/proc/{pid}/cgroup"))
+    except OSError:
+        return None
+    own = {controller: path for controller, path in _own_groups(memberships).items() if mark in path}
+    unified, split = dict[str, Path](), dict[str, Path]()
+    for kind, mounted_from, mount_point, options in _mounts((files or _Proc()).mounts()):
+        if kind == "cgroup2" and "" in own:
+            unified = dict.fromkeys(("memory", "cpu"), _inside(mount_point, mounted_from, own[""]))
+        for controller in set(options) & set(own) & set(_WANTED):
+            split[controller] = _inside(mount_point, mounted_from, own[controller])
+    if not unified and not split:
+        return None
+    return Cgroup(1, split) if split else Cgroup(2, unified)
+
+
 def remove_directory(directory: Path) -> None:
     """Delete one group's directory, waiting while the kernel still counts ended processes; absent is fine."""
     deadline = time.monotonic() + _PATIENCE_S

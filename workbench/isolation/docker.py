@@ -22,7 +22,6 @@ import docker.errors
 
 from workbench.isolation import cgroups, channel, docker_engine, docker_image, keeper, rootfs
 from workbench.isolation.docker_home import Home
-from workbench.isolation.tree import resident_peak
 from workbench.sandbox import SandboxSpec, Usage
 from workbench.session import session_dir, session_id
 
@@ -80,6 +79,7 @@ class DockerSandbox:
         self.container_id = container
         self._client, self._home = client, home
         self._lock = threading.RLock()
+        self._group: cgroups.Cgroup | None = None
         self._last = Usage(0.0, 0)
         self._exit_code: int | None = None
         self._oom_killed = self._closed = False
@@ -101,21 +101,26 @@ class DockerSandbox:
         self._if_running(self._client.api.unpause)
 
     def usage(self) -> Usage:
-        """CPU and peak memory so far, as the engine counts them; what was last seen once it has ended."""
+        """CPU and peak memory so far; what was last seen once it has ended."""
         with self._lock:
             if self._exit_code is None and not self._closed:
                 with contextlib.suppress(*docker_engine.REFUSED):
-                    stats = self._client.api.stats(self.container_id, stream=False, one_shot=True)
-                    self._last = _larger(self._last, stats, self._resident_peak())
+                    self._last = _larger(self._last, self._counted_by_kernel() or self._counted_by_engine())
             return self._last
 
-    def _resident_peak(self) -> int:
-        # As for every sandbox (see cgroups.py); only where the engine's process numbers are this machine's.
-        pid = int(docker_engine.state(self._client, self.container_id).get("Pid", 0))
-        with contextlib.suppress(OSError):
-            if self.container_id in Path(f"/proc/{pid}/cgroup").read_text(encoding="ascii"):
-                return resident_peak(pid)
-        return 0
+    def _counted_by_kernel(self) -> Usage | None:
+        # The engine publishes what it counts once a second; to wait for that would be measured as a slow container.
+        # Its process numbers are this machine's only where the engine is.
+        if self._group is None:
+            pid = int(docker_engine.state(self._client, self.container_id).get("Pid", 0))
+            self._group = cgroups.of_process(pid, self.container_id)
+        return self._group.usage() if self._group is not None else None
+
+    def _counted_by_engine(self) -> Usage:
+        stats = self._client.api.stats(self.container_id, stream=False, one_shot=True)
+        memory = stats.get("memory_stats", {})
+        peak = memory.get("max_usage", memory.get("usage", 0))  # cgroup v2 has no maximum there
+        return Usage(stats.get("cpu_stats", {}).get("cpu_usage", {}).get("total_usage", 0) / 1e9, peak)
 
     def oom_killed(self) -> bool:
         """Whether the engine saw the memory limit end something inside."""
@@ -222,8 +227,5 @@ def _container(client: docker.DockerClient, spec: SandboxSpec, tag: str, home: P
     }
 
 
-def _larger(last: Usage, stats: dict[str, Any], resident: int) -> Usage:
-    memory = stats.get("memory_stats", {})
-    peak = memory.get("max_usage", memory.get("usage", 0))  # cgroup v2 has no maximum there
-    cpu_s = stats.get("cpu_stats", {}).get("cpu_usage", {}).get("total_usage", 0) / 1e9
-    return Usage(max(last.cpu_s, cpu_s), max(last.peak_memory_bytes, peak, resident))
+def _larger(last: Usage, now: Usage) -> Usage:
+    return Usage(max(last.cpu_s, now.cpu_s), max(last.peak_memory_bytes, now.peak_memory_bytes))
