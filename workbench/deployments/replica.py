@@ -130,7 +130,6 @@ class Replica:
             cold and response.getheader("X-Workbench-Cold") == "1",  # a spare instance's first call waited for no start
             latency_ms,
             phases,
-            log_tail=self.tail()[-4096:],
         )
 
     def close(self) -> None:
