@@ -54,8 +54,7 @@ def _containers() -> Iterator[str]:
 
 
 def _cgroups() -> Iterator[str]:
-    root = Path("/sys/fs/cgroup")
-    for group in [*root.glob("workbench-*"), *root.glob("*/workbench-*")]:
+    for group in Path("/sys/fs/cgroup").rglob("workbench-*"):  # below this process's own groups, however deep those are
         if _abandoned(group.name.removeprefix("workbench-")):
             yield f"cgroup {group}"
 

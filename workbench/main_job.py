@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from workbench import comparison, report, tradeoff
 from workbench.cleaning import clean
 from workbench.deployments import PATTERNS, deploy
-from workbench.errors import DeploymentError, PackageError
+from workbench.errors import DeploymentError, HandlerError, PackageError
+from workbench.package import package, unpacked
 from workbench.records import Run
 from workbench.samples import PAYLOADS, SAMPLES, sample
 from workbench.service import Resources, Service
@@ -69,12 +71,27 @@ def run(service: Service, *, deployments: str, payload: Any, out: Path, quick: b
             shown.stop()
             console.print(_kept(out))
             raise
+        except HandlerError as error:
+            raise _in_their_words(error, service) from error
         shown.update("report", 0, 1)
         pages = report.write(out / RUN_FILE, out)
         shown.update("report", 1, 1)
     _print(console, measured)
     for page in (out / RUN_FILE, *pages):
         console.print(f"  {out / page.name}", highlight=False)
+
+
+def _in_their_words(error: HandlerError, service: Service) -> HandlerError:
+    """The error with the service's own paths in place of those inside a sandbox, and a remedy for a missing module."""
+    trace = list(error.stack_trace)
+    for inside in (str(unpacked(package(service))), "/var/task"):
+        trace = [line.replace(f'"{inside}/', f'"{service.source}/') for line in trace]
+    message = error.error_message
+    if missing := re.search(r"No module named '([\w.]+)'", message):
+        message += (
+            f". If {missing[1]} is a package, put it beside the handler: pip install --target {service.source} NAME"
+        )
+    return HandlerError(message, error.error_type, trace)
 
 
 def _chosen(deployments: str) -> dict[str, str]:

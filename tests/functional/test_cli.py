@@ -86,8 +86,8 @@ def test_the_main_job_on_a_directory_someone_else_wrote(service_dir: Callable[[s
 @pytest.mark.parametrize(
     ("text", "handler", "words"),
     [
-        (RAISES, "main.handler", ["no such thing", "main.py", "line 2"]),
-        ("import not_installed\n", "main.handler", ["not_installed", "main"]),
+        (RAISES, "main.handler", ["no such thing", "their-service/main.py", "line 2"]),
+        ("import not_installed\n", "main.handler", ["not_installed", "their-service/main.py", "line 1", "pip install"]),
         ("def other(event, context):\n    return 1\n", "main.handler", ["handler"]),
         ("def handler(event, context:\n", "main.handler", ["main"]),
         ("def handler(event, context):\n    return 1\n", "absent.handler", ["absent.py", "--handler"]),

@@ -47,6 +47,8 @@ def _found_payload(deployment: Deployment) -> tuple[Any, str]:
             return empty, "No payload was given: the service was invoked with {}."
         failure = None
     except HandlerError as error:
+        if error.error_type.startswith("Runtime."):  # it was not loaded: no other payload will help
+            raise
         failure = error
     try:
         if not _refused(deployment.invoke(HTTP_EVENT).payload) or failure is not None:
