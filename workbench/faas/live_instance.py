@@ -1,7 +1,8 @@
 """The I/O of one instance: its sandbox, control channel, Runtime API and output.
 
 What blocks (launching, freezing, closing) runs in threads, one step after another for each instance, so that a thaw
-never overtakes a freeze and a close never the launch.
+never overtakes a freeze and a close never the launch. The file is longer than others because each of these steps reads
+and changes the same few fields.
 """
 
 from __future__ import annotations

@@ -10,7 +10,8 @@ How it decides
   under steady load they would be most of the work; AWS does not bill that while either.
 - One timer per instance; its meaning is the state's: launch and init limit, deadline, freeze, expiry.
 
-The table `MOVES` at the end of this file is the whole behaviour: what each event does in each state.
+The table `MOVES` at the end of this file is the whole behaviour: what each event does in each state. The file is longer
+than others because it is one machine: split, its moves could not be read beside their table.
 """
 
 from __future__ import annotations
