@@ -1,4 +1,7 @@
-"""The HTTP host, spoken to in bytes: what it takes, what it refuses, what it makes of a handler."""
+"""The HTTP host, spoken to in bytes: what it takes, what it refuses, what it makes of a handler.
+
+Longer than other files: one protocol, and each case of it a few lines of bytes that are best read side by side.
+"""
 
 from __future__ import annotations
 
