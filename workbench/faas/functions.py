@@ -52,6 +52,12 @@ class Function:
     revision: str
     tags: Mapping[str, str] = field(default_factory=dict)
     reserved: int | None = None
+    number: str = LATEST  # "$LATEST", or the number that PublishVersion gave
+
+    @property
+    def id(self) -> str:
+        """What the scheduler knows it by: the name, and for a published version `name:number`."""
+        return self.name if self.number == LATEST else f"{self.name}:{self.number}"
 
     @property
     def arn(self) -> str:

@@ -6,7 +6,7 @@ import importlib
 
 from workbench import capabilities
 from workbench.errors import DeploymentError
-from workbench.sandbox import Launcher
+from workbench.sandbox import Launcher, Technique, TemplateLauncher
 
 BACKENDS: dict[str, str] = {
     "process": "workbench.isolation.process",
@@ -27,3 +27,22 @@ def launcher(name: str) -> Launcher:
 def best() -> str:
     """The back end that isolates most among those needing no engine: `namespaces` where they work, else `process`."""
     return "namespaces" if capabilities.find().namespaces.available else "process"
+
+
+def techniques(name: str) -> frozenset[Technique]:
+    """The ways in which the back end `name` can start an instance of a Python function on this machine."""
+    if name not in BACKENDS:
+        raise DeploymentError(f"There is no sandbox {name!r}; choose from {', '.join(BACKENDS)}.")
+    module = importlib.import_module(BACKENDS[name])
+    found: frozenset[Technique] = getattr(module, "TECHNIQUES", frozenset({Technique.SPAWN}))
+    return found
+
+
+def template_launcher(name: str) -> TemplateLauncher:
+    """What makes a template in the back end `name`; raises DeploymentError where `techniques` has no SNAPSHOT."""
+    if Technique.SNAPSHOT not in techniques(name):
+        raise DeploymentError(
+            f"The sandbox {name!r} cannot fork an instance from an initialised one; use 'namespaces'."
+        )
+    launch: TemplateLauncher = importlib.import_module(BACKENDS[name]).launch_template
+    return launch

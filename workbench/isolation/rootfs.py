@@ -35,14 +35,26 @@ _RUNTIMES = Path(__file__).resolve().parent.parent / "runtimes"
 # awslambdaric, its compiled Runtime API client, and what both need.
 _DEPENDENCIES = ("awslambdaric", "runtime_client", "simplejson", "snapshot_restore_py")
 _LEFT_OUT = ("__pycache__", "tests")
-_LAYOUT = 2
+_LAYOUT = 3
 """Raised when the way the tree is built changes, so that a cached one of the old way is not used."""
 # Parts of the standard library that no service needs: tests, installers, desktop programs.
 _STDLIB_LEFT_OUT = frozenset(
     {"test", "tests", "idlelib", "tkinter", "turtledemo", "ensurepip", "site-packages", "dist-packages"}
 )
 _VERSION = f"python{sys.version_info.major}.{sys.version_info.minor}"
-_DIRECTORIES = ("tmp", "proc", "dev", "run/workbench", "var/task", "var/runtime", "etc", "usr/local/bin", "lib")
+_DIRECTORIES = (
+    "tmp",
+    "proc",
+    "dev",
+    "run/workbench",
+    "var/task",
+    "var/runtime",
+    "var/lang",
+    "opt",
+    "etc",
+    "usr/local/bin",
+    "lib",
+)
 # The C library of one distribution looks into lib64, another's into lib; here both are one directory.
 _LINKS = {"lib64": "lib", "usr/lib": "../lib", "usr/lib64": "../lib", "usr/local/lib64": "lib", "bin": "usr/local/bin"}
 _ETC = {
