@@ -131,7 +131,7 @@ async def _serve(options: Options) -> bool:
         stopping = _stop_signals()
         site, endpoint = await _listen(api, options.port, stack)
         stack.push_async_callback(supervisor.close)  # before the connections are: whoever still waits is told
-        operations.endpoint = endpoint
+        operations.listens_at(endpoint)
         events.resume()
         ready = {
             "endpoint": endpoint,
