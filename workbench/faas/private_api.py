@@ -1,0 +1,92 @@
+"""What an SDK has no word for, under `/_workbench/`: health, instances, their changes of state, logs and code.
+
+All answers but code are JSON; all requests are signed but for health and the links to code that GetFunction gives.
+
+    GET    /_workbench/health                             {"status", "isolation", "functions", "instances", ...}
+    GET    /_workbench/functions/{name}/instances         {"instances": [InstanceView's fields]}
+    GET    /_workbench/functions/{name}/events            {"events": [InstanceEvent's fields]}
+    GET    /_workbench/functions/{name}/logs/{instance}   {"log": its last 64 KB}
+    DELETE /_workbench/functions/{name}/instances/{id}    {} — kills it as a crash would
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote
+
+from aiohttp import web
+
+from workbench.faas.aws_errors import AwsError, not_found
+from workbench.faas.event_queue import EventQueue
+from workbench.faas.operations import Operations
+from workbench.faas.supervisor import Supervisor
+
+PREFIX = "/_workbench/"
+
+
+class PrivateApi:
+    """The platform seen from outside."""
+
+    def __init__(
+        self,
+        operations: Operations,
+        supervisor: Supervisor,
+        events: EventQueue,
+        archive: Callable[[str], Path],
+        isolation: str,
+    ) -> None:
+        self._operations = operations
+        self._supervisor = supervisor
+        self._events = events
+        self._archive = archive
+        self._isolation = isolation
+
+    def unsigned(self, path: str, query: str) -> web.StreamResponse | None:
+        """The answer to a request that needs no signature; None when `path` needs one."""
+        if path == PREFIX + "health":
+            return web.json_response(self._health())
+        if path.startswith(PREFIX + "code/"):
+            return self._download(path, query)
+        return None
+
+    async def handle(self, method: str, path: str) -> web.Response:
+        """Answer one signed request; raises AwsError when there is no such thing."""
+        parts = [unquote(part) for part in path[len(PREFIX) :].split("/")]
+        match method, parts:
+            case "GET", ["functions", name, "instances"]:
+                return web.json_response(
+                    {"instances": await self._supervisor.instances(self._operations.find(name).name)}
+                )
+            case "GET", ["functions", name, "events"]:
+                return web.json_response({"events": self._supervisor.events(self._operations.find(name).name)})
+            case "GET", ["functions", name, "logs", instance]:
+                log = self._supervisor.log(self._operations.find(name).name, instance)
+                if log is not None:
+                    return web.json_response({"log": log.decode("utf-8", "replace")})
+                raise not_found(f"{name}, instance {instance}")
+            case "DELETE", ["functions", name, "instances", instance]:
+                if await self._supervisor.crash(self._operations.find(name).name, instance):
+                    return web.json_response({})
+                raise not_found(f"{name}, instance {instance}")
+        raise AwsError("UnknownOperationException", f"There is no {method} {path}.")
+
+    def _health(self) -> dict[str, Any]:
+        return {
+            "status": "ok",
+            "isolation": self._isolation,
+            "functions": len(self._operations.functions),
+            "instances": self._supervisor.instance_count,
+            "queued_events": len(self._events),
+        }
+
+    def _download(self, path: str, query: str) -> web.StreamResponse:
+        sha256 = path.rpartition("/")[2]
+        token = parse_qs(query).get("token", [""])[0]
+        if not hmac.compare_digest(token.encode(), self._operations.code_token(sha256).encode()):
+            raise AwsError(
+                "AccessDeniedException", "This link to a function's code is not valid; ask GetFunction anew."
+            )
+        return web.FileResponse(self._archive(sha256), headers={"Content-Type": "application/zip"})
