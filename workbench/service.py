@@ -14,7 +14,17 @@ from workbench.errors import PackageError
 MEMORY_MB_PER_VCPU = 1769
 """At this memory AWS Lambda gives one vCPU (AWS Lambda developer guide, "Configure Lambda function memory")."""
 
-_HANDLER = re.compile(r"[A-Za-z_][\w/]*(\.[A-Za-z_]\w*)+")
+RUNTIMES = {
+    "python": f"python{sys.version_info.major}.{sys.version_info.minor}",
+    "nodejs": "nodejs22.x",
+    "java": "java21",
+}
+"""The runtime identifier that a service gets by its language; it runs on the version that this machine has."""
+
+_PYTHON = re.compile(r"[A-Za-z_][\w/]*(\.[A-Za-z_]\w*)+")
+_NODE = re.compile(r"([\w@-][\w@.-]*/)*[\w@-]+(\.[A-Za-z_$][\w$]*)+")
+_JAVA = re.compile(r"([A-Za-z_$][\w$]*\.)*[A-Za-z_$][\w$]*(::[A-Za-z_$][\w$]*)?")
+_NODE_FILES = (".js", ".mjs", ".cjs")
 _NAME = re.compile(r"[^A-Za-z0-9_-]+")
 
 
@@ -40,7 +50,10 @@ class Resources:
 
 @dataclass(frozen=True)
 class Service:
-    """A directory of code with a handler `module.function`, and the resources one instance of it gets."""
+    """A directory of code with a handler as AWS Lambda names it, and the resources one instance of it gets.
+
+    The handler is `module.function` in Python, `file.function` in Node.js, `package.Class::method` in Java.
+    """
 
     name: str
     source: Path
@@ -56,33 +69,30 @@ class Service:
         handler: str = "app.handler",
         *,
         name: str | None = None,
+        runtime: str | None = None,
         resources: Resources = Resources(),
         environment: Mapping[str, str] | None = None,
     ) -> Service:
-        """Describe the service in `directory` whose entry is `handler`; raises PackageError naming what is wrong."""
+        """Describe the service in `directory` whose entry is `handler`; raises PackageError naming what is wrong.
+
+        `runtime` is a Lambda runtime identifier such as `nodejs22.x`; without it the handler's file tells the language.
+        """
         source = Path(directory).expanduser()
         if not source.exists():
             raise PackageError(f"There is no directory {source}. Give the directory that holds your handler's module.")
         if not source.is_dir():
             raise PackageError(f"{source} is not a directory. Give the directory that holds your handler's module.")
         source = source.resolve()
-        if not _HANDLER.fullmatch(handler):
-            raise PackageError(
-                f"The handler is {handler!r}; write it as module.function, for example app.handler for "
-                "`def handler(event, context)` in app.py."
-            )
-        module = handler.rpartition(".")[0].replace(".", "/")
-        if not (source / f"{module}.py").is_file() and not (source / module / "__init__.py").is_file():
-            found = ", ".join(sorted(p.name for p in source.glob("*.py"))) or "no .py file"
-            raise PackageError(
-                f"The handler {handler!r} needs {source / module}.py, which does not exist ({found} in {source}). "
-                "Name it with --handler module.function."
-            )
+        if runtime is None:
+            runtime = RUNTIMES[_language(source, handler)]
+        else:
+            _check(source, handler, runtime)
         service_name = name or _NAME.sub("-", source.name).strip("-") or "service"
         return cls(
             service_name[:64],
             source,
             handler,
+            runtime,
             resources=resources,
             environment=MappingProxyType(dict(environment or {})),
         )
@@ -94,3 +104,69 @@ class Service:
     def with_environment(self, **variables: str) -> Service:
         """The same service with environment variables added."""
         return replace(self, environment=MappingProxyType({**self.environment, **variables}))
+
+
+def _language(source: Path, handler: str) -> str:
+    """The language of the file that `handler` names."""
+    found = [language for language in _FINDERS if _FINDERS[language](source, handler)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        choices = " or ".join(f"runtime={RUNTIMES[language]!r}" for language in found)
+        raise PackageError(f"The handler {handler!r} fits files of {' and '.join(found)} in {source}. Say {choices}.")
+    if not any(pattern.fullmatch(handler) for pattern in (_PYTHON, _NODE, _JAVA)) or "." not in handler:
+        raise PackageError(
+            f"The handler is {handler!r}; write it as module.function, for example app.handler for "
+            "`def handler(event, context)` in app.py, index.handler for `exports.handler` in index.js, or "
+            "shop.Orders::handleRequest for a method of a Java class."
+        )
+    raise PackageError(_missing(source, handler, f"{_module(handler)}.py"))
+
+
+def _check(source: Path, handler: str, runtime: str) -> None:
+    """Raise PackageError where `handler` is not one of `runtime` with its file in `source`."""
+    language = next((language for language in _FINDERS if runtime.startswith(language)), "")
+    if not language:
+        known = ", ".join(RUNTIMES.values())
+        raise PackageError(f"There is no runtime {runtime!r} here; choose one like {known}.")
+    if not _FINDERS[language](source, handler):
+        expected = {"nodejs": f"{_module(handler)}.js, .mjs or .cjs", "java": f"a class {handler.partition('::')[0]}"}
+        raise PackageError(_missing(source, handler, expected.get(language, f"{_module(handler)}.py")))
+
+
+def _missing(source: Path, handler: str, expected: str) -> str:
+    kinds = (".py", *_NODE_FILES, ".java", ".jar")
+    found = (
+        ", ".join(sorted(p.name for p in source.iterdir() if p.suffix in kinds)) or "no .py file, nor one of Node.js"
+    )
+    return (
+        f"The handler {handler!r} needs {source / expected}, which does not exist ({found} in {source}). "
+        "Name it with --handler module.function."
+    )
+
+
+def _module(handler: str) -> str:
+    return handler.rpartition(".")[0].replace(".", "/")
+
+
+def _in_python(source: Path, handler: str) -> bool:
+    place = source / _module(handler)
+    return bool(_PYTHON.fullmatch(handler)) and (Path(f"{place}.py").is_file() or (place / "__init__.py").is_file())
+
+
+def _in_node(source: Path, handler: str) -> bool:
+    # The file's name ends at the first dot after the last slash; what follows is a path of exported names.
+    folder, slash, rest = handler.rpartition("/")
+    stem = folder + slash + rest.partition(".")[0]
+    return bool(_NODE.fullmatch(handler)) and any((source / f"{stem}{suffix}").is_file() for suffix in _NODE_FILES)
+
+
+def _in_java(source: Path, handler: str) -> bool:
+    # A class may lie in a jar, or be compiled from a source file of any place: only the method's mark is certain.
+    if not _JAVA.fullmatch(handler):
+        return False
+    path = handler.partition("::")[0].replace(".", "/")
+    return "::" in handler or any((source / f"{path}{suffix}").is_file() for suffix in (".java", ".class"))
+
+
+_FINDERS = {"python": _in_python, "nodejs": _in_node, "java": _in_java}

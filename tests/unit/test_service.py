@@ -74,7 +74,7 @@ def test_a_missing_directory_and_a_file_are_told_apart(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "handler", ["", "handler", "app.", ".handler", "app.hand ler", "1app.handler", "app.handler()"]
+    "handler", ["", "handler", "app.", ".handler", "app.hand ler", "app.1handler", "app.handler()"]
 )
 def test_a_misspelt_handler_shows_how_to_write_it(source: Path, handler: str) -> None:
     with pytest.raises(PackageError, match=r"app\.handler for"):

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from workbench.errors import DeploymentError, HandlerError, InvocationError, InvocationTimeout
 from workbench.invocation import InvocationResult, Phases
+from workbench.isolation import languages
 from workbench.sandbox import Launcher, Sandbox, SandboxSpec
 from workbench.service import Service
 
@@ -41,7 +42,15 @@ class Replica:
         self._settled = threading.Event()
         self._gone = threading.Event()
         self._connections: queue.LifoQueue[http.client.HTTPConnection] = queue.LifoQueue()
-        spec = SandboxSpec(name, "http_host.py", service.handler, code, service.resources, service.environment)
+        spec = SandboxSpec(
+            name,
+            "http_host.py",
+            service.handler,
+            code,
+            service.resources,
+            service.environment,
+            language=languages.of(service.runtime),
+        )
         self.box: Sandbox = launch(spec)
 
     def mark(self, message: Mapping[str, Any]) -> None:

@@ -9,13 +9,13 @@ import sys
 import time
 
 from workbench.errors import DeploymentError
+from workbench.isolation import languages
 from workbench.sandbox import SandboxSpec
 from workbench.session import VARIABLE, session_id
 
 HTTP_ENTRY = "http_host.py"
 LAMBDA_ENTRY = "lambda_host.py"
-PYTHON_OPTIONS = ("-u", "-I", "-S", "-B")
-"""Unbuffered output; nothing importable but the standard library, the runtime directory and the task root."""
+PYTHON_OPTIONS = languages.PYTHON_OPTIONS
 OUTPUT_BYTES = 1 << 20
 
 
@@ -55,7 +55,15 @@ def address_of(listener: socket.socket) -> str:
     return f"http://{host}:{port}"
 
 
-def environment(spec: SandboxSpec, *, task_root: str, runtime_dir: str, home: str) -> dict[str, str]:
+def environment(
+    spec: SandboxSpec,
+    *,
+    task_root: str,
+    runtime_dir: str,
+    home: str,
+    lang_dir: str = languages.INSIDE,
+    opt_dir: str = "/opt",
+) -> dict[str, str]:
     """The whole environment of the inside: what AWS Lambda sets, what finds the instance again, and the service's own.
 
     The names are those of the AWS Lambda developer guide, "Defined runtime environment variables". The service's own
@@ -63,7 +71,10 @@ def environment(spec: SandboxSpec, *, task_root: str, runtime_dir: str, home: st
     """
     region = spec.environment.get("AWS_REGION", "us-east-1")
     name = spec.environment.get("AWS_LAMBDA_FUNCTION_NAME", spec.name)
-    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    of_language = {"AWS_EXECUTION_ENV": f"AWS_Lambda_python{sys.version_info.major}.{sys.version_info.minor}"}
+    of_language |= languages.environment(
+        spec.language, runtime_dir=runtime_dir, task_root=task_root, lang_dir=lang_dir, opt_dir=opt_dir
+    )
     return {
         "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin",
         "LANG": "C.UTF-8",
@@ -73,10 +84,11 @@ def environment(spec: SandboxSpec, *, task_root: str, runtime_dir: str, home: st
         "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{name}",
         "AWS_LAMBDA_LOG_STREAM_NAME": f"{time.strftime('%Y/%m/%d', time.gmtime())}/[$LATEST]{spec.name}",
         "WORKBENCH_TIMEOUT_S": str(spec.resources.timeout_s),
+        **of_language,
         **spec.environment,
         "_HANDLER": spec.handler,
         "AWS_DEFAULT_REGION": region,
-        "AWS_EXECUTION_ENV": f"AWS_Lambda_python{python}",
+        "AWS_EXECUTION_ENV": of_language["AWS_EXECUTION_ENV"],
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(spec.resources.memory_mb),
         "AWS_LAMBDA_FUNCTION_NAME": name,
         "AWS_REGION": region,

@@ -20,7 +20,7 @@ from typing import Any
 import docker
 import docker.errors
 
-from workbench.isolation import cgroups, channel, docker_engine, docker_image, keeper, rootfs
+from workbench.isolation import cgroups, channel, docker_engine, docker_image, keeper, languages, rootfs
 from workbench.isolation.docker_home import Home
 from workbench.sandbox import SandboxSpec, Usage
 from workbench.session import session_dir, session_id
@@ -189,9 +189,15 @@ def _container(client: docker.DockerClient, spec: SandboxSpec, tag: str, home: P
     environment |= {"WORKBENCH_CONTROL_PATH": f"{_INSIDE}/control.sock", "WORKBENCH_OUTPUT_PATH": f"{_INSIDE}/output"}
     if bridged:
         environment["WORKBENCH_LISTEN_PORT"] = str(_PORT)
+    shown = {
+        "/var/task": spec.code,
+        _INSIDE: home,
+        languages.INSIDE: languages.tree(spec.language),
+        "/opt": spec.opt,
+    }
     memory = spec.resources.memory_mb * 2**20
     host = client.api.create_host_config(
-        binds={str(spec.code): {"bind": "/var/task", "mode": "ro"}, str(home): {"bind": _INSIDE, "mode": "ro"}},
+        binds={str(path): {"bind": place, "mode": "ro"} for place, path in shown.items() if path is not None},
         network_mode="bridge" if bridged else "none",
         port_bindings={f"{_PORT}/tcp": ("127.0.0.1",)} if bridged else None,
         read_only=True,
@@ -218,7 +224,7 @@ def _container(client: docker.DockerClient, spec: SandboxSpec, tag: str, home: P
         "name": spec.name,
         "hostname": spec.name[:63],
         "user": f"{user[0]}:{user[1]}",
-        "entrypoint": [rootfs.interpreter(), *channel.PYTHON_OPTIONS, f"/var/runtime/{spec.entry}"],
+        "entrypoint": languages.prepared(spec, interpreter=rootfs.interpreter(), runtime_dir="/var/runtime"),
         "environment": environment,
         "working_dir": "/var/task",
         "labels": {"workbench": "1", "workbench.session": session_id()},

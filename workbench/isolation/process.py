@@ -1,4 +1,4 @@
-"""The process sandbox: a Python process of its own session. It bounds memory and takes the CPU away; it hides nothing.
+"""The process sandbox: a process of its own session. It bounds memory and takes the CPU away; it hides nothing.
 
 It works everywhere, also in a container without privileges, and is what the others are compared with.
 """
@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from workbench.errors import DeploymentError
-from workbench.isolation import cgroups, channel, keeper
+from workbench.isolation import cgroups, channel, keeper, languages
 from workbench.isolation.limits import Limits
 from workbench.isolation.rootfs import runtime_dir
 from workbench.isolation.tree import ProcessTree
@@ -30,7 +30,7 @@ def launch(spec: SandboxSpec) -> ProcessSandbox:
     """Start `spec.entry` as a process of this machine; raises DeploymentError when that fails."""
     launched_ns = time.monotonic_ns()
     channel.check(spec)
-    runtime = runtime_dir()
+    runtime, language = runtime_dir(), str(languages.tree(spec.language) or languages.INSIDE)
     keeper.keep(spec.name)
     with contextlib.ExitStack() as undo:
         undo.callback(keeper.forget, spec.name)
@@ -40,7 +40,14 @@ def launch(spec: SandboxSpec) -> ProcessSandbox:
         undo.callback(ours.close)
         output, write_end = channel.output_pipe()
         undo.callback(os.close, output)
-        environment = channel.environment(spec, task_root=str(spec.code), runtime_dir=str(runtime), home=str(home))
+        environment = channel.environment(
+            spec,
+            task_root=str(spec.code),
+            runtime_dir=str(runtime),
+            home=str(home),
+            lang_dir=language,
+            opt_dir=str(spec.opt or "/opt"),
+        )
         environment["WORKBENCH_CONTROL_FD"] = str(theirs.fileno())
         inherited, address, listener = [theirs.fileno()], "", None
         if spec.entry == channel.HTTP_ENTRY:
@@ -53,7 +60,9 @@ def launch(spec: SandboxSpec) -> ProcessSandbox:
             undo.callback(cgroup.remove)
         try:
             process = subprocess.Popen(
-                [channel.interpreter(), *channel.PYTHON_OPTIONS, str(runtime / spec.entry)],
+                languages.prepared(
+                    spec, interpreter=channel.interpreter(), runtime_dir=str(runtime), lang_dir=language
+                ),
                 stdin=subprocess.DEVNULL,
                 stdout=write_end,
                 stderr=write_end,

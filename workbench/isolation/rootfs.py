@@ -16,16 +16,15 @@ import io
 import os
 import py_compile
 import shutil
-import stat
 import subprocess
 import sys
 import sysconfig
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from workbench.errors import CapabilityMissing, DeploymentError
 from workbench.isolation import channel, libraries
+from workbench.isolation.published import open_to_all, publish, stamp
 from workbench.session import cache_dir
 
 INSIDE_UID = 1000
@@ -35,6 +34,8 @@ _RUNTIMES = Path(__file__).resolve().parent.parent / "runtimes"
 # awslambdaric, its compiled Runtime API client, and what both need.
 _DEPENDENCIES = ("awslambdaric", "runtime_client", "simplejson", "snapshot_restore_py")
 _LEFT_OUT = ("__pycache__", "tests")
+_HOSTS = (".py", ".mjs")
+"""What `runtimes/` holds for the instances, by language."""
 _LAYOUT = 3
 """Raised when the way the tree is built changes, so that a cached one of the old way is not used."""
 # Parts of the standard library that no service needs: tests, installers, desktop programs.
@@ -85,12 +86,12 @@ def root_fs() -> Path:
     executable = Path(os.path.realpath(channel.interpreter()))
     files = dict(_stdlib_files())
     digest = hashlib.sha256(f"{_LAYOUT} {runtime.name} {_ETC} {sorted(_STDLIB_LEFT_OUT)}".encode())
-    for path in (executable, *(files[name] for name in sorted(files))):
-        state = path.stat()
-        digest.update(f"{path} {state.st_size} {state.st_mtime_ns}\n".encode())
+    loader = libraries.loader(executable)  # of the C library's package: it changes when that does
+    for path in (executable, Path(loader or executable), *(files[name] for name in sorted(files))):
+        digest.update(stamp(path).encode())
     target = cache_dir() / f"rootfs-{digest.hexdigest()[:20]}"
     if not target.is_dir():
-        _publish(target, functools.partial(_build_root, executable=executable, files=files, runtime=runtime))
+        publish(target, functools.partial(_build_root, executable=executable, files=files, runtime=runtime))
     return target
 
 
@@ -106,27 +107,13 @@ def runtime_dir() -> Path:
         digest.update(name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
     target = cache_dir() / f"runtime-{digest.hexdigest()[:20]}"
     if not target.is_dir():
-        _publish(target, functools.partial(_build_runtime, files=files))
+        publish(target, functools.partial(_build_runtime, files=files))
     return target
 
 
-def _publish(target: Path, build: Callable[[Path], None]) -> None:
-    """Build into a new directory and give it its name at the end: others see nothing of it, or all."""
-    building = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name[:7]}-"))
-    try:
-        build(building)
-        building.chmod(0o755)
-        os.rename(building, target)
-    except OSError:
-        if not target.is_dir():  # else another process was quicker; its tree is the same
-            raise
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
-
-
 def _runtime_files() -> Iterator[tuple[str, Path]]:
-    for path in _RUNTIMES.glob("*.py"):
-        if path.name != "__init__.py":
+    for path in _RUNTIMES.iterdir():
+        if path.suffix in _HOSTS and path.name != "__init__.py":
             yield path.name, path
     for name in _DEPENDENCIES:
         spec = importlib.util.find_spec(name)
@@ -192,7 +179,7 @@ def _build_root(building: Path, executable: Path, files: dict[str, Path], runtim
     _compile(stdlib)
     for name in ("python3", "python"):
         (building / "usr/local/bin" / name).symlink_to(_VERSION)
-    _open_to_all(building)
+    open_to_all(building)
     (building / "tmp").chmod(0o1777)  # Docker gives what it mounts there the mode of what is below
     _try(building, loader)
 
@@ -213,16 +200,6 @@ def _compile(stdlib: Path) -> None:
             prependdir=f"/usr/local/lib/{_VERSION}",
             invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
         )
-
-
-def _open_to_all(root: Path) -> None:
-    for directory, _, names in os.walk(root):
-        os.chmod(directory, 0o755)
-        for name in names:
-            path = os.path.join(directory, name)
-            mode = os.lstat(path).st_mode
-            if stat.S_ISREG(mode):
-                os.chmod(path, 0o755 if mode & 0o111 else 0o644)
 
 
 def _try(root: Path, loader: str) -> None:

@@ -1,0 +1,44 @@
+"""Directories that are made once and then shared: built aside, and given their name when they are whole."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+
+def publish(target: Path, build: Callable[[Path], None]) -> None:
+    """Have `build` fill a new directory and name it `target` at the end: others see nothing of it, or all.
+
+    The directory is removed where `build` raises. When another process is quicker, its directory stands.
+    """
+    building = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name[:7]}-"))
+    try:
+        build(building)
+        building.chmod(0o755)
+        os.rename(building, target)
+    except OSError:
+        if not target.is_dir():  # else another process was quicker; its tree is the same
+            raise
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+
+
+def open_to_all(root: Path) -> None:
+    """Let everybody read the tree: instances run as a user that owns nothing."""
+    for directory, _, names in os.walk(root):
+        os.chmod(directory, 0o755)
+        for name in names:
+            path = os.path.join(directory, name)
+            mode = os.lstat(path).st_mode
+            if stat.S_ISREG(mode):
+                os.chmod(path, 0o755 if mode & 0o111 else 0o644)
+
+
+def stamp(path: Path) -> str:
+    """What tells one version of a program's file from another, for the name of what is made of it."""
+    state = path.stat()
+    return f"{path} {state.st_size} {state.st_mtime_ns}\n"
