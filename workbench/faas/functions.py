@@ -14,6 +14,7 @@ from typing import Any
 
 from workbench.errors import PackageError
 from workbench.faas.aws_errors import invalid
+from workbench.isolation import languages
 from workbench.service import Resources
 
 ACCOUNT = "000000000000"
@@ -53,6 +54,7 @@ class Function:
     tags: Mapping[str, str] = field(default_factory=dict)
     reserved: int | None = None
     number: str = LATEST  # "$LATEST", or the number that PublishVersion gave
+    layers: tuple[str, ...] = ()  # digests of its layers' code, hexadecimal, in the order they are laid over each other
 
     @property
     def id(self) -> str:
@@ -68,6 +70,17 @@ class Function:
     def version(self) -> str:
         """Changes with every change that running instances do not have."""
         return self.revision
+
+    @property
+    def language(self) -> str:
+        """`python`, `nodejs` or `java`."""
+        return languages.of(str(self.settings["Runtime"]))
+
+    @property
+    def snap_start(self) -> bool:
+        """Whether its instances are forked from an initialised one."""
+        wish = self.settings.get("SnapStart", {}).get("ApplyOn", "None")
+        return self.number != LATEST and wish == "PublishedVersions"
 
     @property
     def timeout_s(self) -> int:
@@ -126,7 +139,8 @@ class Function:
     @classmethod
     def from_json(cls, text: str) -> Function:
         """What `to_json` wrote."""
-        return cls(**json.loads(text))
+        values = json.loads(text)
+        return cls(**{**values, "layers": tuple(values.get("layers", ()))})
 
 
 class Functions:

@@ -22,16 +22,17 @@ class _Past:
 
 
 class History:
-    """Of each function the latest 50,000 starts, freezes and ends, and the latest 20,000 turns of idle and busy."""
+    """Of each function, over all its versions, the latest 50,000 starts, freezes and ends, and the latest 20,000 turns of idle and busy."""
 
     def __init__(self) -> None:
         self._by_function: dict[str, _Past] = {}
 
     def add(self, move: Moved) -> None:
         """Record one change."""
-        past = self._by_function.get(move.function)
+        name = move.function.partition(":")[0]
+        past = self._by_function.get(name)
         if past is None:
-            past = self._by_function[move.function] = _Past()
+            past = self._by_function[name] = _Past()
         turn = move.state is InstanceState.BUSY or move.state is InstanceState.IDLE
         (past.turns if turn else past.lives).append(move)
 

@@ -55,7 +55,7 @@ class InvokeApi:
         if kind == "Event":
             event = await self._events.accept(function.name, payload, context)
             return web.Response(status=202, headers={"x-amzn-RequestId": event})
-        cold = request.headers.get("X-Workbench-Cold", "").lower() == "force"
+        cold = request.headers.get("X-Workbench-Cold", "").lower()
         outcome = await self._supervisor.invoke(
             function, payload, request=request_id, client_context=context, cold=cold
         )
@@ -72,7 +72,7 @@ def _invoked(outcome: Outcome, *, with_tail: bool) -> web.Response:
     headers = {
         "Content-Type": "application/json",
         "x-amzn-RequestId": outcome.request,
-        "X-Amz-Executed-Version": "$LATEST",
+        "X-Amz-Executed-Version": outcome.version,
         "X-Workbench-Instance": outcome.instance,
         "X-Workbench-Cold": "1" if outcome.cold else "0",
         "X-Workbench-Phases": json.dumps(outcome.phases),

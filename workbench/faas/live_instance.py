@@ -15,17 +15,18 @@ import socket
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, Protocol
 
-from workbench.faas.functions import LATEST, Function
+from workbench.faas.functions import Function
 from workbench.faas.logs import InstanceLog
 from workbench.faas.messages import Cause, Event, Gone, InitFailed, Polled, SandboxMade, TimerFired
 from workbench.faas.runtime_api import RuntimeApi, Work
-from workbench.sandbox import Launcher, Sandbox, SandboxSpec, Usage
+from workbench.sandbox import Launcher, Sandbox, SandboxSpec, Technique, Template, Usage
 
 _CHEAP_S = 0.0003
 """Reading the usage may take this long on the event loop; where it takes longer (an engine's API) a thread does it."""
@@ -33,25 +34,57 @@ _CHEAP_S = 0.0003
 _MAX_CONTROL_LINE = 1 << 20
 
 
+_Step = tuple[Executor | None, Callable[[], Any], Callable[[], None] | None]
+
+
 @dataclass(frozen=True)
 class Host:
-    """What an instance gets from the platform."""
+    """What an instance gets from the platform; `prefix` begins the name of all its instances."""
 
+    prefix: str
     launch: Launcher
+    template: Callable[[Function], Awaitable[Template]] | None  # None for an instance that is to be a template itself
     starters: Executor  # launching and thawing: somebody waits for these
     cleaners: Executor  # freezing, closing, measuring: nobody does
     tell: Callable[[Event], None]
-    answered: Callable[[LiveInstance, str, bytes, str | None], None]
+    answered: Callable[[LiveInstance, str, bytes, str | None, bool], None]
     closed: Callable[[LiveInstance], None]
+    snapshotted: Callable[[], None]
+    gateway: Gateway
     pids_limit: int
+
+
+class Gateway(Protocol):
+    """What instances reach besides their Runtime API."""
+
+    def ports(self, function: Function) -> tuple[int, ...]:
+        """The ports on the instance's own loopback address that lead out."""
+
+    def environment(self, function: Function, instance: str) -> Mapping[str, str]:
+        """The variables that tell the function of them, and what it needs to use them."""
+
+    async def serve(self, function: Function, instance: str, port: int, listener: socket.socket) -> None:
+        """Pass on the connections that come on `listener`, which is the gateway's from now on, until cancelled."""
+
+
+@dataclass(frozen=True)
+class Code:
+    """Where the unpacked code of a function is, and its layers merged into one tree."""
+
+    task: Path
+    opt: Path | None = None
 
 
 class LiveInstance:
     """One instance from its launch until everything it held is released."""
 
-    def __init__(self, name: str, function: Function, code: Any, host: Host) -> None:
+    def __init__(
+        self, name: str, function: Function, code: Code, technique: Technique, host: Host, *, provisioned: bool = False
+    ) -> None:
         self.name = name
         self.function = function
+        self.technique = technique
+        self.provisioned = provisioned
         self.log = InstanceLog()
         self.started_s = time.monotonic()
         self.served = 0
@@ -62,7 +95,8 @@ class LiveInstance:
         self._host = host
         self._loop = asyncio.get_running_loop()
         self._api = RuntimeApi(self)
-        self._steps: deque[tuple[Executor, Callable[[], object], Callable[[], None] | None]] = deque()
+        self._steps: deque[_Step] = deque()
+        self._template: Template | None = None
         self._stepping = False
         self._watching = False
         self._stopping = False
@@ -71,23 +105,41 @@ class LiveInstance:
         self._measuring = False
         self._measured_s = 0.0
         self._control_buffer = bytearray()
-        self._serving: asyncio.Task[None] | None = None
+        self._descriptors: deque[int] = deque()  # came in, and wait for the mark that says what they are
+        self._serving: list[asyncio.Task[None]] = []
         self._timer = _Timer(self._loop)
-        environment = {
-            **function.environment,
-            "AWS_LAMBDA_FUNCTION_NAME": function.name,
-            "AWS_LAMBDA_FUNCTION_VERSION": LATEST,
-            "AWS_REGION": function.region,
-        }
-        handler = str(function.settings["Handler"])
         self._spec = SandboxSpec(
-            name, "lambda_host.py", handler, code, function.resources, environment, host.pids_limit
+            name,
+            "lambda_host.py",
+            str(function.settings["Handler"]),
+            code.task,
+            function.resources,
+            {
+                **function.environment,
+                "AWS_LAMBDA_FUNCTION_NAME": function.name,
+                "AWS_LAMBDA_FUNCTION_VERSION": function.number,
+                "AWS_LAMBDA_INITIALIZATION_TYPE": self._initialization_type(),
+                "AWS_REGION": function.region,
+                **host.gateway.environment(function, name),
+            },
+            host.pids_limit,
+            language=function.language,
+            opt=code.opt,
+            ports=host.gateway.ports(function),
+            technique=Technique.SPAWN if technique is Technique.SPAWN else Technique.ZYGOTE,
         )
+
+    def _initialization_type(self) -> str:
+        if self.technique is Technique.SNAPSHOT:
+            return "snap-start"
+        return "provisioned-concurrency" if self.provisioned else "on-demand"
 
     # ---- commands ----------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Launch the sandbox."""
+        if self.technique is Technique.SNAPSHOT and self._host.template is not None:
+            self._do(None, self._find_template)
         self._do(self._host.starters, self._launch, self._launched)
 
     def give(self, work: Work) -> None:
@@ -128,7 +180,8 @@ class LiveInstance:
         """Say TimerFired at `when` on the monotonic clock, in place of an earlier wish."""
         self._timer.set(when, self.name, self._host.tell)
 
-    def _do(self, pool: Executor, step: Callable[[], object], then: Callable[[], None] | None = None) -> None:
+    def _do(self, pool: Executor | None, step: Callable[[], Any], then: Callable[[], None] | None = None) -> None:
+        """Do `step` in a thread of `pool`, or await it where there is none, after the steps before it."""
         self._steps.append((pool, step, then))
         if not self._stepping:
             self._stepping = True
@@ -138,7 +191,10 @@ class LiveInstance:
         while self._steps:
             pool, step, then = self._steps.popleft()
             try:
-                await self._loop.run_in_executor(pool, step)
+                if pool is None:
+                    await step()
+                else:
+                    await self._loop.run_in_executor(pool, step)
             except Exception as error:  # whatever a back end raises ends this instance, not the platform
                 if self._stopping:
                     print(f"instance {self.name}: {error}", file=sys.stderr, flush=True)
@@ -151,9 +207,14 @@ class LiveInstance:
 
     # ---- its life ----------------------------------------------------------------------------------------------------
 
+    async def _find_template(self) -> None:
+        assert self._host.template is not None
+        self._template = await self._host.template(self.function)
+
     def _launch(self) -> None:
         if not self._stopping:
-            self.sandbox = self._host.launch(self._spec)
+            launch = self._host.launch if self._template is None else self._template.launch
+            self.sandbox = launch(self._spec)
 
     def _launched(self) -> None:
         if self.sandbox is None or self._stopping:
@@ -213,8 +274,10 @@ class LiveInstance:
     def _closed(self) -> None:
         self._timer.cancel()
         self._api.close()
-        if self._serving is not None:
-            self._serving.cancel()
+        for task in self._serving:
+            task.cancel()
+        while self._descriptors:
+            os.close(self._descriptors.popleft())
         self._say_gone(Cause.EXIT, "")
         self._host.closed(self)
 
@@ -234,11 +297,7 @@ class LiveInstance:
             return
         except OSError:
             data, descriptors = b"", []
-        for descriptor in descriptors:
-            if self._serving is None:
-                self._serving = self._loop.create_task(self._api.serve(socket.socket(fileno=descriptor)))
-            else:
-                os.close(descriptor)
+        self._descriptors.extend(descriptors)
         if not data or len(self._control_buffer) > _MAX_CONTROL_LINE:
             self._ended()
             return
@@ -255,11 +314,27 @@ class LiveInstance:
             name, at_ns = str(message["mark"]), int(message["at_ns"])
         except (ValueError, KeyError, TypeError):
             return  # the service wrote to a descriptor that is not its own; nothing depends on it
-        if name in self.marks or self.sandbox is None:
+        if self.sandbox is None:
+            return
+        if name in ("sandbox_ready", "listener") and self._descriptors:
+            self._serve(name, message, socket.socket(fileno=self._descriptors.popleft()))
+        if name in self.marks:
             return
         self.marks[name] = min(max(at_ns, self.sandbox.launched_ns), now)
         if name == "sandbox_ready":
             self._host.tell(SandboxMade(now / 1e9, self.name))
+        elif name == "snapshot_ready":
+            self._host.snapshotted()
+
+    def _serve(self, mark: str, message: dict[str, Any], listener: socket.socket) -> None:
+        if mark == "sandbox_ready" and not self._serving:
+            service = self._api.serve(listener)
+        elif mark == "listener" and message.get("port") in self._spec.ports and len(self._serving) < 32:
+            service = self._host.gateway.serve(self.function, self.name, message["port"], listener)
+        else:
+            listener.close()
+            return
+        self._serving.append(self._loop.create_task(service))
 
     def read_output(self) -> None:
         """Take in what it printed so far."""
@@ -285,9 +360,9 @@ class LiveInstance:
             self._read_control()  # the marks before it may still wait to be read
         self._host.tell(Polled(time.monotonic(), self.name))
 
-    def answered(self, request: str, body: bytes, *, error_type: str | None) -> None:
+    def answered(self, request: str, body: bytes, *, error_type: str | None, streamed: bool = False) -> None:
         self.served += 1
-        self._host.answered(self, request, body, error_type)
+        self._host.answered(self, request, body, error_type, streamed)
 
     def init_failed(self, body: bytes) -> None:
         if "first_next" in self.marks or self.init_error:

@@ -65,9 +65,9 @@ class InstanceLog:
             self._current = [b"".join(self._current)[-TAIL_BYTES:]]
             self._current_size = TAIL_BYTES
 
-    def begin(self, request: str) -> None:
+    def begin(self, request: str, version: str = "$LATEST") -> None:
         """An invocation starts; what was printed since the last one ended (a cold start's init) belongs to it."""
-        self.add(start_line(request))
+        self.add(start_line(request, version))
 
     def finish(self) -> list[bytes]:
         """The invocation ended: its lines; the next one's begin here."""

@@ -27,6 +27,7 @@ class Limit(StrEnum):
 
     FUNCTION = "ReservedFunctionConcurrentInvocationLimitExceeded"
     ACCOUNT = "ConcurrentInvocationLimitExceeded"
+    BURST = "FunctionInvocationRateLimitExceeded"  # it grows too fast; AWS does not say which of its reasons that has
 
 
 # ---- events: what happened -------------------------------------------------------------------------------------
@@ -34,22 +35,35 @@ class Limit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FunctionPut:
-    """A function was created, or got a new version: instances of another version serve nothing new."""
+    """A function was created, or changed: instances of another revision (`version`) serve nothing new.
+
+    `function` is the unit that instances are started for; several of one `pool` (published versions of one name) share
+    its concurrency.
+    """
 
     at: float
     function: str
     version: str
     timeout_s: float
-    reserved: int | None = None
+    pool: str = ""  # the function's own, if empty
 
 
 @dataclass(frozen=True, slots=True)
 class ConcurrencySet:
-    """The function's reserved concurrency was set, or with None lifted."""
+    """A pool's reserved concurrency was set, or with None lifted."""
+
+    at: float
+    pool: str
+    reserved: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProvisionedSet:
+    """So many instances of the function are to be kept ready ahead of need."""
 
     at: float
     function: str
-    reserved: int | None
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +76,13 @@ class FunctionDeleted:
 
 @dataclass(frozen=True, slots=True)
 class RequestArrived:
-    """A request wants an instance; with `cold` a new one, which then replaces the others."""
+    """A request wants an instance; with `cold` a new one (by `technique`, if named), which then replaces the others."""
 
     at: float
     request: str
     function: str
     cold: bool = False
+    technique: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +135,7 @@ class TimerFired:
     instance: str
 
 
-FunctionEvent = FunctionPut | ConcurrencySet | FunctionDeleted | RequestArrived
+FunctionEvent = FunctionPut | ConcurrencySet | ProvisionedSet | FunctionDeleted | RequestArrived
 InstanceSignal = SandboxMade | Polled | Answered | InitFailed | Gone | TimerFired
 Event = FunctionEvent | InstanceSignal
 
@@ -129,11 +144,13 @@ Event = FunctionEvent | InstanceSignal
 
 @dataclass(frozen=True, slots=True)
 class StartInstance:
-    """Launch a sandbox for this version of the function."""
+    """Launch a sandbox for this version: by `technique` if one is named; `provisioned` means ahead of need."""
 
     instance: str
     function: str
     version: str
+    technique: str = ""
+    provisioned: bool = False
 
 
 @dataclass(frozen=True, slots=True)

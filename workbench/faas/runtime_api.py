@@ -19,13 +19,27 @@ MAX_RESPONSE = 6 * 1024 * 1024
 """Largest response of a synchronous invocation in bytes (Lambda quotas)."""
 
 
+class Sink(Protocol):
+    """Where a response goes that the function streams, part by part as it arrives."""
+
+    def begin(self, content_type: str, prelude: bytes | None) -> None:
+        """A streamed response begins; `prelude` is the JSON before it that says status and headers, if it has one."""
+
+    def write(self, chunk: bytes) -> None:
+        """The next part."""
+
+    def fail(self, error_type: str, body: bytes) -> None:
+        """The function failed after it had begun."""
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One invocation as the instance gets it: `head` is its header lines."""
+    """One invocation as the instance gets it: `head` is its header lines; what it streams goes to `sink`."""
 
     request: str
     head: str
     payload: bytes
+    sink: Sink | None = None
 
 
 class Owner(Protocol):
@@ -34,8 +48,8 @@ class Owner(Protocol):
     def polled(self) -> None:
         """It asked for its next invocation, having answered the last."""
 
-    def answered(self, request: str, body: bytes, *, error_type: str | None) -> None:
-        """It answered, with the handler's error where `error_type` is given."""
+    def answered(self, request: str, body: bytes, *, error_type: str | None, streamed: bool = False) -> None:
+        """It answered, with the handler's error where `error_type` is given; `streamed`: the body went to the sink."""
 
     def init_failed(self, body: bytes) -> None:
         """It could not load the service."""

@@ -1,13 +1,17 @@
 """Which instance runs which request: a pure state machine. Events in, commands out; it has no clock and does no I/O.
 
 How it decides
-- A request takes a *lease* of concurrency on arrival, or is throttled; the lease ends with its answer or failure.
-- An idle instance of the current version serves it, the newest first, so that surplus ones grow old and expire.
+- A request takes a *lease* of concurrency on arrival, or is throttled (`concurrency.py`); the lease ends with its
+  answer or failure.
+- An idle instance of the current version serves it, a provisioned one before others and the newest first, so that
+  surplus ones grow old and expire.
 - Without one it waits, and an instance is started for it; whichever instance becomes free first serves the oldest
   waiter. A request that wants a cold start waits for its own instance only.
 - An instance that answered counts as free only when it asks for more (`Polled`): until then it is BUSY without a lease.
 - An idle instance is frozen after a short while, not at once: a freeze and a thaw cost more than a warm invocation, so
   under steady load they would be most of the work; AWS does not bill that while either.
+- Provisioned instances are started ahead of need, replaced when they end, and do not expire. When one cannot be
+  initialised no other is tried until the wish is renewed.
 - One timer per instance; its meaning is the state's: launch and init limit, deadline, freeze, expiry.
 
 The table `MOVES` at the end of this file is the whole behaviour: what each event does in each state. The file is longer
@@ -23,6 +27,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from workbench.errors import InvalidTransition
+from workbench.faas.concurrency import Account, Pool
 from workbench.faas.messages import (
     Answered,
     Cause,
@@ -40,6 +45,7 @@ from workbench.faas.messages import (
     Limit,
     Moved,
     Polled,
+    ProvisionedSet,
     RequestArrived,
     SandboxMade,
     SetTimer,
@@ -57,7 +63,7 @@ STOPPING, STOPPED, FAILED = InstanceState.STOPPING, InstanceState.STOPPED, Insta
 
 @dataclass(frozen=True)
 class Policy:
-    """The platform's limits; times in seconds.
+    """The platform's limits; times in seconds, `burst` in new instances of one function per `burst_period_s`.
 
     `init_s` is AWS's cap of the on-demand Init phase (Lambda developer guide, "Understanding the Lambda execution
     environment lifecycle"): past it init is tried once more under the function's timeout. AWS does not publish its idle
@@ -65,6 +71,8 @@ class Policy:
     """
 
     account_concurrency: int = 1000
+    burst: int = 1000
+    burst_period_s: float = 10.0
     idle_expiry_s: float = 600.0
     freeze_after_s: float = 0.1
     init_s: float = 10.0
@@ -81,6 +89,8 @@ class Instance:
     version: str
     attempt: int  # 1, or 2 when an init that was too slow is tried again
     bound: str | None  # the cold request that this instance is for
+    technique: str = ""
+    provisioned: bool = False
     state: InstanceState = STARTING
     request: str | None = None  # the request it runs: its lease
     request_cold: bool = False  # that request asked for a cold start
@@ -96,13 +106,14 @@ class Instance:
 
 @dataclass(eq=False, slots=True)
 class Function:
-    """What the scheduler knows of one function."""
+    """What the scheduler knows of one function, or of one published version of it."""
 
     name: str
     version: str
     timeout_s: float
-    reserved: int | None
-    leases: int = 0
+    pool: Pool
+    provisioned: int = 0  # how many instances are to be kept ready
+    unprovisionable: str = ""  # why none is started any more
     pending: deque[str] = field(default_factory=deque)
     idle: list[Instance] = field(default_factory=list)  # idle and frozen, oldest first
     instances: dict[str, Instance] = field(default_factory=dict)
@@ -115,7 +126,7 @@ class Scheduler:
         self.policy = policy
         self.functions: dict[str, Function] = {}
         self.instances: dict[str, Instance] = {}
-        self._draining: set[Function] = set()  # deleted, with requests still running
+        self.account = Account(policy.account_concurrency, policy.burst, policy.burst_period_s)
         self._prefix = prefix
         self._count = 0
         self._now = 0.0
@@ -136,21 +147,41 @@ class Scheduler:
         move(self, instance, event)
         return self._out
 
+    def provisioned(self, name: str) -> tuple[int, int, int, str]:
+        """Of one function: instances to be kept ready, those started, those ready, and what failed."""
+        function = self.functions[name]
+        mine = self._provisioned_of(function)
+        ready = [i for i in mine if i.state is not STARTING]
+        return function.provisioned, len(mine), len(ready), function.unprovisionable
+
     # ---- functions and requests ------------------------------------------------------------------------------------
 
     def _function_put(self, event: FunctionPut) -> None:
         function = self.functions.get(event.function)
         if function is None:
-            function = Function(event.function, event.version, event.timeout_s, event.reserved)
-            self.functions[event.function] = function
+            pool = self.account.join(event.pool or event.function)
+            self.functions[event.function] = Function(event.function, event.version, event.timeout_s, pool)
             return
-        function.version, function.timeout_s = event.version, event.timeout_s
+        function.version, function.timeout_s, function.unprovisionable = event.version, event.timeout_s, ""
         self._retire_old_versions(function)
+        self._keep_provisioned(function)
         self._scale_out(function)
 
     def _concurrency_set(self, event: ConcurrencySet) -> None:
-        if function := self.functions.get(event.function):
-            function.reserved = event.reserved
+        if pool := self.account.pools.get(event.pool):
+            self.account.reserve(pool, event.reserved)
+
+    def _provisioned_set(self, event: ProvisionedSet) -> None:
+        function = self.functions.get(event.function)
+        if function is None:
+            return
+        self.account.provision(function.pool, function.name, event.count)
+        function.provisioned, function.unprovisionable = event.count, ""
+        for surplus in self._provisioned_of(function)[event.count :]:
+            surplus.provisioned = False
+            if surplus.state is not STARTING:  # else it may be what a request waits for
+                self._retire(surplus, "provisioned concurrency lowered")
+        self._keep_provisioned(function)
 
     def _function_deleted(self, event: FunctionDeleted) -> None:
         function = self.functions.pop(event.function, None)
@@ -158,37 +189,40 @@ class Scheduler:
             return
         while function.pending:
             self._fail(function, function.pending.popleft(), Cause.DELETED)
-        function.version, function.reserved = "", None
-        if function.leases:
-            self._draining.add(function)
+        function.version, function.provisioned = "", 0
         self._retire_old_versions(function)
+        self.account.leave(function.pool, function.name)
 
     def _request_arrived(self, event: RequestArrived) -> None:
         function = self.functions.get(event.function)
         if function is None:
             self._out.append(Fail(event.request, Cause.DELETED))
             return
-        limit = self._limit_reached(function)
+        limit = self.account.refusal(function.pool)
+        if limit is None and self._needs_start(function, event.cold) and not function.pool.starts.take(self._now):
+            limit = Limit.BURST
         if limit is not None:
             self._out.append(Throttle(event.request, limit))
             return
-        function.leases += 1
+        self.account.lease(function.pool)
         if event.cold:
-            self._start(function, bound=event.request)
+            self._start(function, bound=event.request, technique=event.technique)
         elif function.idle:
-            self._dispatch(function.idle.pop(), event.request)
+            self._dispatch(self._take_idle(function), event.request)
         else:
             function.pending.append(event.request)
             self._scale_out(function)
 
-    def _limit_reached(self, function: Function) -> Limit | None:
-        if function.reserved is not None:
-            return Limit.FUNCTION if function.leases >= function.reserved else None
-        pool = self.policy.account_concurrency
-        for other in self.functions.values():
-            pool -= other.leases if other.reserved is None else other.reserved
-        pool -= sum(other.leases for other in self._draining)
-        return Limit.ACCOUNT if pool <= 0 else None
+    def _needs_start(self, function: Function, cold: bool) -> bool:
+        return cold or (not function.idle and len(function.pending) >= self._coming(function))
+
+    @staticmethod
+    def _take_idle(function: Function) -> Instance:
+        if function.provisioned:
+            for place in reversed(range(len(function.idle))):
+                if function.idle[place].provisioned:
+                    return function.idle.pop(place)
+        return function.idle.pop()
 
     # ---- an instance starts ----------------------------------------------------------------------------------------
 
@@ -218,9 +252,12 @@ class Scheduler:
         function, bound = instance.function, instance.bound
         if instance.made and instance.attempt == 1:
             instance.bound = None
+            if instance.provisioned and function.provisioned:
+                instance.provisioned = False
+                self._start(function, attempt=2, provisioned=True)
             self._stop(instance, "init took too long; tried once more")
             if bound is not None or self._lack(function) > 0:
-                self._start(function, bound=bound, attempt=2)
+                self._start(function, bound=bound, attempt=2, technique=instance.technique)
             return
         cause = Cause.TIMEOUT if instance.made else Cause.LAUNCH
         self._lose_starting(instance, cause, "init took too long" if instance.made else "no sandbox in time")
@@ -229,6 +266,8 @@ class Scheduler:
     def _lose_starting(self, instance: Instance, cause: Cause, detail: str) -> None:
         """Its own cold request fails with it, else the oldest waiter, which is the one it was started for."""
         function = instance.function
+        if instance.provisioned:
+            function.unprovisionable = detail or str(cause)
         self._forget(instance, FAILED, detail)
         if instance.bound is not None:
             self._fail(function, instance.bound, cause, instance, detail)
@@ -241,7 +280,7 @@ class Scheduler:
     def _answered(self, instance: Instance, event: Answered) -> None:
         if instance.request is None:
             raise InvalidTransition(instance.name, "busy without a request", "Answered")
-        self._release(instance.function)
+        self.account.release(instance.function.pool)
         instance.request = None
         instance.served += 1
         if instance.request_cold:
@@ -277,12 +316,12 @@ class Scheduler:
         if self._early(instance):
             return
         expiry = instance.idle_since + self.policy.idle_expiry_s
-        if self._now >= expiry:
+        if self._now >= expiry and not instance.provisioned:
             self._stop(instance, "idle expiry")
             return
         self._move(instance, FROZEN)
         self._out.append(Freeze(instance.name))
-        self._set_timer(instance, expiry)
+        self._set_timer(instance, None if instance.provisioned else expiry)
 
     def _lost_resting(self, instance: Instance, event: Gone) -> None:
         instance.function.idle.remove(instance)
@@ -296,25 +335,43 @@ class Scheduler:
 
     # ---- what the moves are made of --------------------------------------------------------------------------------
 
-    def _start(self, function: Function, *, bound: str | None = None, attempt: int = 1) -> None:
+    def _start(
+        self,
+        function: Function,
+        *,
+        bound: str | None = None,
+        attempt: int = 1,
+        technique: str = "",
+        provisioned: bool = False,
+    ) -> None:
         self._count += 1
         name = f"{self._prefix}-{self._count}"
-        instance = Instance(name, self._count, function, function.version, attempt, bound)
+        instance = Instance(name, self._count, function, function.version, attempt, bound, technique, provisioned)
         self.instances[name] = function.instances[name] = instance
         self._out.append(Moved(self._now, function.name, name, STARTING))
-        self._out.append(StartInstance(name, function.name, function.version))
+        self._out.append(StartInstance(name, function.name, function.version, technique, provisioned))
         self._set_timer(instance, self._now + self.policy.launch_s)
 
-    def _lack(self, function: Function) -> int:
-        """How many waiters no coming instance is for."""
-        if not function.pending:
-            return 0
-        coming = sum(
+    def _provisioned_of(self, function: Function) -> list[Instance]:
+        mine = (i for i in function.instances.values() if i.provisioned and i.version == function.version)
+        return [i for i in mine if i.state is not STOPPING and not i.retiring]
+
+    def _keep_provisioned(self, function: Function) -> None:
+        if function.provisioned and not function.unprovisionable:
+            for _ in range(function.provisioned - len(self._provisioned_of(function))):
+                self._start(function, provisioned=True)
+
+    def _coming(self, function: Function) -> int:
+        """How many instances will ask for work without being started for it."""
+        return sum(
             1
             for i in function.instances.values()
             if (i.state is STARTING and i.bound is None) or (i.state is BUSY and i.request is None and not i.retiring)
         )
-        return len(function.pending) - coming
+
+    def _lack(self, function: Function) -> int:
+        """How many waiters no coming instance is for."""
+        return len(function.pending) - self._coming(function) if function.pending else 0
 
     def _scale_out(self, function: Function) -> None:
         for _ in range(self._lack(function)):
@@ -337,7 +394,8 @@ class Scheduler:
         instance.request, instance.request_cold = request, asked_cold
         deadline = self._now + instance.function.timeout_s
         self._set_timer(instance, deadline)
-        self._out.append(Dispatch(instance.name, request, instance.served == 0, deadline))
+        cold = instance.served == 0 and not instance.provisioned
+        self._out.append(Dispatch(instance.name, request, cold, deadline))
 
     def _retire_old_versions(self, function: Function) -> None:
         for instance in list(function.instances.values()):
@@ -346,14 +404,14 @@ class Scheduler:
             bound, instance.bound = instance.bound, None
             self._retire(instance, "function updated" if function.version else "function deleted")
             if bound is not None and function.version:
-                self._start(function, bound=bound)
+                self._start(function, bound=bound, technique=instance.technique)
             elif bound is not None:
                 self._fail(function, bound, Cause.DELETED)
 
     def _retire_others(self, newest: Instance) -> None:
         """A cold start was asked for: instances before it serve no more (starting ones have waiters of their own)."""
         for other in list(newest.function.instances.values()):
-            if other.number < newest.number and other.state in (IDLE, FROZEN, BUSY):
+            if other.number < newest.number and other.state in (IDLE, FROZEN, BUSY) and not other.provisioned:
                 self._retire(other, "replaced by a cold start")
         self._scale_out(newest.function)
 
@@ -369,22 +427,21 @@ class Scheduler:
         self._move(instance, STOPPING, detail)
         self._set_timer(instance, None)
         self._out.append(StopInstance(instance.name))
+        if instance.provisioned:
+            self._keep_provisioned(instance.function)
 
     def _forget(self, instance: Instance, state: InstanceState, detail: str) -> None:
         self._move(instance, state, detail)
         self._set_timer(instance, None)
         del self.instances[instance.name], instance.function.instances[instance.name]
+        if instance.provisioned:
+            self._keep_provisioned(instance.function)
 
     def _fail(
         self, function: Function, request: str, cause: Cause, instance: Instance | None = None, detail: str = ""
     ) -> None:
-        self._release(function)
+        self.account.release(function.pool)
         self._out.append(Fail(request, cause, instance.name if instance else "", detail))
-
-    def _release(self, function: Function) -> None:
-        function.leases -= 1
-        if not function.leases:
-            self._draining.discard(function)
 
     def _move(self, instance: Instance, state: InstanceState, detail: str = "") -> None:
         check_transition(instance.name, instance.state, state)
@@ -403,6 +460,7 @@ class Scheduler:
 FUNCTION_MOVES: dict[type, Callable[[Scheduler, Any], None]] = {
     FunctionPut: Scheduler._function_put,
     ConcurrencySet: Scheduler._concurrency_set,
+    ProvisionedSet: Scheduler._provisioned_set,
     FunctionDeleted: Scheduler._function_deleted,
     RequestArrived: Scheduler._request_arrived,
 }

@@ -28,13 +28,18 @@ from workbench.errors import DeploymentError, WorkbenchError
 from workbench.faas.api_model import ApiModel
 from workbench.faas.billing import RULES, TODAY
 from workbench.faas.control_api import MAX_BODY, ControlApi
+from workbench.faas.destinations import Attempt
 from workbench.faas.event_queue import EventQueue
+from workbench.faas.event_store import EventStore, StoredEvent
+from workbench.faas.functions import Function
+from workbench.faas.live_instance import Code
 from workbench.faas.operations import Operations
 from workbench.faas.scheduler import Policy
 from workbench.faas.sigv4 import Verifier
-from workbench.faas.storage import Storage, StoredEvent
-from workbench.faas.supervisor import Supervisor
-from workbench.isolation import best, launcher
+from workbench.faas.storage import Storage
+from workbench.faas.supervisor import Start, Supervisor
+from workbench.isolation import best, launcher, techniques, template_launcher
+from workbench.sandbox import Technique
 from workbench.session import VARIABLE, remove_session_dir, remove_session_dir_of_the_dead, session_dir, session_id
 
 HOST = "127.0.0.1"
@@ -55,6 +60,8 @@ class Options:
     account_concurrency: int | None = None
     idle_expiry_s: float = 600.0
     freeze_after_s: float = 0.1
+    burst: int = 1000
+    cold_start: str = "auto"
     retry_scale: float = 1.0
     billing: str = TODAY.name
     grace_s: float = 5.0
@@ -100,7 +107,7 @@ def run(
 async def _serve(options: Options) -> bool:
     """Serve until told to stop; whether there was time to finish what ran."""
     isolation = best() if options.isolation == "auto" else options.isolation
-    launch = launcher(isolation)
+    start = _start(isolation, options.cold_start)
     access_key = options.access_key or "AKIA" + secrets.token_hex(8).upper()
     secret_key = options.secret_key or secrets.token_urlsafe(30)
     concurrency = options.account_concurrency or default_account_concurrency()
@@ -111,18 +118,27 @@ async def _serve(options: Options) -> bool:
             stack.callback(shutil.rmtree, directory, ignore_errors=True)
         storage = Storage(directory)
         stack.callback(storage.close)
-        policy = Policy(concurrency, options.idle_expiry_s, options.freeze_after_s)
-        supervisor = Supervisor(launch, lambda f: storage.code(f.code_sha256), policy, billing=RULES[options.billing])
+        policy = Policy(
+            concurrency,
+            options.burst,
+            idle_expiry_s=options.idle_expiry_s,
+            freeze_after_s=options.freeze_after_s,
+        )
+
+        def code(function: Function) -> Code:
+            return Code(storage.code(function.code_sha256))
+
+        supervisor = Supervisor(start, code, policy, billing=RULES[options.billing])
         stack.push_async_callback(supervisor.close)
 
-        async def deliver(event: StoredEvent) -> bool:
-            function = operations.find(event.function)
+        async def deliver(event: StoredEvent) -> Attempt:
+            function = operations.find(event.function, event.qualifier or None)
             outcome = await supervisor.invoke(
                 function, event.payload, request=event.id, client_context=event.client_context
             )
-            return outcome.error is None
+            return Attempt(function.number, outcome.payload.decode("utf-8", "replace"), outcome.error)
 
-        events = EventQueue(storage, deliver, retry_scale=options.retry_scale)
+        events = EventQueue(EventStore(storage), deliver, retry_scale=options.retry_scale)
         stack.push_async_callback(events.close)
         operations = Operations(options.region, supervisor, storage, events, concurrency, secret_key)
         verifier = Verifier(access_key, secret_key, options.region)
@@ -145,6 +161,22 @@ async def _serve(options: Options) -> bool:
         if graceful:
             await supervisor.drain_or(options.grace_s, stopping.at_once)
     return graceful
+
+
+def _start(isolation: str, wish: str) -> Start:
+    """How instances are started: by the technique wished for, else by the fastest that needs nothing prepared."""
+    launch, can = launcher(isolation), techniques(isolation)
+    if wish == "auto":
+        technique = Technique.ZYGOTE if Technique.ZYGOTE in can else Technique.SPAWN
+    elif wish in can and wish != Technique.SNAPSHOT:
+        technique = Technique(wish)
+    else:
+        raise DeploymentError(
+            f"Instances in {isolation} cannot all be started by {wish!r}; choose auto, "
+            f"{', '.join(sorted(can - {Technique.SNAPSHOT}))}. A snapshot is wished for by function (SnapStart)."
+        )
+    template = template_launcher(isolation) if Technique.SNAPSHOT in can else None
+    return Start(launch, template, can, technique)
 
 
 async def _listen(api: ControlApi, port: int, stack: contextlib.AsyncExitStack) -> tuple[web.TCPSite, str]:
@@ -228,6 +260,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--account-concurrency", type=int)
     parser.add_argument("--idle-expiry-s", type=float, default=600.0)
     parser.add_argument("--freeze-after-s", type=float, default=0.1)
+    parser.add_argument("--burst", type=int, default=1000, help="New instances of one function per 10 seconds.")
+    parser.add_argument("--cold-start", default="auto", help="auto, spawn or zygote: how instances are started.")
     parser.add_argument("--retry-scale", type=float, default=1.0, help="Times AWS's delays between tries of an event.")
     parser.add_argument("--billing", choices=sorted(RULES), default=TODAY.name)
     parser.add_argument("--grace-s", type=float, default=5.0, help="How long what runs may go on after SIGTERM.")

@@ -6,6 +6,7 @@ Everything here runs on one event loop; `tell` is the only way into the schedule
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import secrets
@@ -13,20 +14,21 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 from workbench.faas import messages as m
 from workbench.faas.aws_errors import AwsError, not_found
 from workbench.faas.billing import TODAY, BillingRule
-from workbench.faas.functions import Function
+from workbench.faas.functions import LATEST, Function
+from workbench.faas.gateway import NoGateway
 from workbench.faas.history import History
-from workbench.faas.live_instance import Host, LiveInstance
+from workbench.faas.live_instance import Code, Gateway, Host, LiveInstance
 from workbench.faas.logs import InstanceLog, end_line, report_line, tail
-from workbench.faas.runtime_api import Work
+from workbench.faas.runtime_api import Sink, Work
 from workbench.faas.scheduler import Policy, Scheduler
-from workbench.sandbox import Launcher
+from workbench.faas.templates import Templates
+from workbench.sandbox import Launcher, Technique, Template, TemplateLauncher
 
 UNHANDLED = "Unhandled"
 """AWS's FunctionError for everything that a function's code or runtime does wrong."""
@@ -47,6 +49,8 @@ class Call:
     payload: bytes
     client_context: str
     answer: asyncio.Future[Outcome]
+    sink: Sink | None = None
+    arn: str = ""  # by which it was called: an alias has one of its own
     instance: LiveInstance | None = None
     dispatched: float = 0.0
     cold: bool = False
@@ -57,9 +61,10 @@ class Outcome:
     """How an invocation ended: the handler's answer, or with `error` what AWS answers in its place."""
 
     request: str
-    payload: bytes
+    payload: bytes  # empty when it went to a sink
     error: str | None
     instance: str
+    version: str
     cold: bool
     phases: dict[str, float | None]
     billed_ms: int
@@ -71,19 +76,56 @@ class Outcome:
         return tail(self.log)
 
 
+@dataclass(frozen=True)
+class Provisioned:
+    """How a wish for instances kept ready stands; `status` as in the API: IN_PROGRESS, READY or FAILED."""
+
+    requested: int
+    allocated: int
+    available: int
+    status: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Start:
+    """How instances are started: by `technique`, where the sandbox can and the function's language has it."""
+
+    launch: Launcher
+    template: TemplateLauncher | None = None
+    techniques: frozenset[Technique] = frozenset({Technique.SPAWN})
+    technique: Technique = Technique.SPAWN
+    pids_limit: int = 256
+
+    def technique_for(self, function: Function, wish: str = "") -> Technique:
+        """The wish if there is one, SNAPSHOT for a version with SnapStart, else this platform's own."""
+        chosen = Technique(wish) if wish else Technique.SNAPSHOT if function.snap_start else self.technique
+        if function.language != "python" and chosen is not Technique.SNAPSHOT:
+            return Technique.SPAWN
+        return chosen if chosen in self.techniques or chosen is Technique.SNAPSHOT else Technique.SPAWN
+
+
+Watcher = Callable[["Call", "Outcome | AwsError"], None]
+"""Is told how each invocation ended."""
+
+
 class Supervisor:
     """The running side of the platform."""
 
     def __init__(
         self,
-        launch: Launcher,
-        code: Callable[[Function], Path],
+        start: Start,
+        code: Callable[[Function], Code],
         policy: Policy = Policy(),
         *,
         billing: BillingRule = TODAY,
-        pids_limit: int = 256,
+        gateway: Gateway = NoGateway(),
     ) -> None:
-        self._scheduler = Scheduler(policy, prefix=f"faas-{secrets.token_hex(3)}")
+        prefix = f"faas-{secrets.token_hex(3)}"
+        self._scheduler = Scheduler(policy, prefix)
+        self._start_by = start
+        self.watchers: list[Watcher] = []
+        self.moved: list[Callable[[m.Moved], None]] = []
         self._code = code
         self._billing = billing
         self._functions: dict[str, Function] = {}
@@ -97,7 +139,20 @@ class Supervisor:
         cores = os.cpu_count() or 1
         self._starters = ThreadPoolExecutor(max(4, 2 * cores), thread_name_prefix="start")
         self._cleaners = ThreadPoolExecutor(max(4, 2 * cores), thread_name_prefix="clean")
-        self._host = Host(launch, self._starters, self._cleaners, self.tell, self._answered, self._closed, pids_limit)
+        self._host = Host(
+            prefix,
+            start.launch,
+            self._template,
+            self._starters,
+            self._cleaners,
+            self.tell,
+            self._answered,
+            self._closed,
+            lambda: None,
+            gateway,
+            start.pids_limit,
+        )
+        self._templates = Templates(replace(self._host, template=None), start.template, self._new_instance)
         self._commands: dict[type, Callable[[Any], None]] = {
             m.StartInstance: self._start,
             m.Dispatch: self._dispatch,
@@ -107,42 +162,85 @@ class Supervisor:
             m.SetTimer: self._set_timer,
             m.Fail: self._fail,
             m.Throttle: self._throttle,
-            m.Moved: self._history.add,
+            m.Moved: self._moved,
         }
 
     # ---- for the API -------------------------------------------------------------------------------------------------
 
     def put(self, function: Function) -> None:
-        """Make a function, or its new version, invocable."""
-        before = self._functions.get(function.name)
-        self._functions[function.name] = function
-        self._versions[function.name, function.version] = function
+        """Make a function, its new revision or a published version of it invocable."""
+        before = self._functions.get(function.id)
+        self._functions[function.id] = function
+        self._versions[function.id, function.version] = function
         now = time.monotonic()
         if before is None or before.version != function.version:
-            self.tell(m.FunctionPut(now, function.name, function.version, function.timeout_s, function.reserved))
-        if before is not None and before.reserved != function.reserved:
+            self.tell(m.FunctionPut(now, function.id, function.version, function.timeout_s, function.name))
+            self._templates.drop(function.id, but=function.version)
+        if function.number == LATEST and function.reserved != (before.reserved if before else None):
             self.tell(m.ConcurrencySet(now, function.name, function.reserved))
         self._forget_versions()
 
-    def remove(self, name: str) -> None:
-        """Take a function away; what runs may finish."""
-        self._functions.pop(name, None)
-        self.tell(m.FunctionDeleted(time.monotonic(), name))
+    def remove(self, function: str) -> None:
+        """Take a function, or one version of it, away by its id; what runs may finish."""
+        self._functions.pop(function, None)
+        self.tell(m.FunctionDeleted(time.monotonic(), function))
+        self._templates.drop(function)
         self._forget_versions()
-        self._history.forget(name)
+        if ":" not in function:
+            self._history.forget(function)
+
+    def provision(self, function: str, count: int) -> None:
+        """Keep so many instances of a function, by its id, ready ahead of need."""
+        self.tell(m.ProvisionedSet(time.monotonic(), function, count))
+
+    def provisioned(self, function: str) -> Provisioned:
+        """How that stands."""
+        requested, allocated, available, reason = self._scheduler.provisioned(function)
+        status = "FAILED" if reason else "READY" if available >= requested else "IN_PROGRESS"
+        return Provisioned(requested, allocated, available, status, reason)
+
+    async def prepare(self, function: Function) -> None:
+        """Initialise a template of the function, for snapshot starts; raises AwsError when that fails."""
+        await self._templates.get(function)
 
     async def invoke(
-        self, function: Function, payload: bytes, *, request: str, client_context: str = "", cold: bool = False
+        self,
+        function: Function,
+        payload: bytes,
+        *,
+        request: str,
+        client_context: str = "",
+        cold: str = "",
+        sink: Sink | None = None,
+        arn: str = "",
     ) -> Outcome:
-        """Run the function once; raises AwsError when it is throttled, gone or cannot be run here."""
-        call = Call(request, function, payload, client_context, asyncio.get_running_loop().create_future())
+        """Run the function once; raises AwsError when it is throttled, gone or cannot be run here.
+
+        `cold` asks for a new instance: `force`, or the name of the technique to start it by. A response that the
+        function streams goes to `sink`, if there is one.
+        """
+        technique = "" if cold == "force" else cold
+        if technique:
+            self._check_technique(function, technique)
+        answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        call = Call(request, function, payload, client_context, answer, sink, arn or function.arn)
         self._calls[request] = call
-        self.tell(m.RequestArrived(time.monotonic(), request, function.name, cold))
-        return await call.answer
+        self.tell(m.RequestArrived(time.monotonic(), request, function.id, bool(cold), technique))
+        return await answer
+
+    def _check_technique(self, function: Function, wish: str) -> None:
+        can = sorted(self._start_by.techniques if function.language == "python" else {Technique.SPAWN})
+        if wish not in can:
+            raise AwsError(
+                "InvalidParameterValueException",
+                f"This function cannot be started by {wish!r} here; choose force, {', '.join(can)}.",
+                Type="User",
+            )
 
     async def instances(self, function: str) -> list[dict[str, Any]]:
         """The living instances as InstanceView's fields, with their usage as of now."""
-        names = [name for name, known in self._scheduler.instances.items() if known.function.name == function]
+        known_here = self._scheduler.instances.items()
+        names = [name for name, known in known_here if _name_of(known.function.name) == function]
         await asyncio.gather(*(self._instances[name].measured() for name in names if name in self._instances))
         found = []
         for name in names:
@@ -153,6 +251,10 @@ class Supervisor:
                 {
                     "instance_id": name,
                     "state": str(known.state),
+                    "version": live.function.number,
+                    "technique": str(live.technique),
+                    "provisioned": known.provisioned,
+                    "phases": live.phases(),
                     "sandbox": live.sandbox.kind if live.sandbox else "",
                     "started_s": live.started_s,
                     "invocations": live.served,
@@ -208,6 +310,7 @@ class Supervisor:
         """End all instances; whoever still waits is told so."""
         for name in list(self._functions):
             self.remove(name)
+        await self._close_templates()
         for call in list(self._calls.values()):
             if not call.answer.done():
                 call.answer.set_exception(AwsError("ServiceException", "The platform was stopped.", status=503))
@@ -218,6 +321,11 @@ class Supervisor:
             await asyncio.sleep(0.005)
         self._starters.shutdown(wait=False, cancel_futures=True)
         self._cleaners.shutdown(wait=False, cancel_futures=True)
+
+    async def _close_templates(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_S):
+                await self._templates.close()
 
     # ---- events and commands -----------------------------------------------------------------------------------------
 
@@ -241,9 +349,23 @@ class Supervisor:
 
     def _start(self, command: m.StartInstance) -> None:
         function = self._versions[command.function, command.version]
-        live = LiveInstance(command.instance, function, self._code(function), self._host)
+        technique = self._start_by.technique_for(function, command.technique)
+        live = self._new_instance(command.instance, function, technique, self._host, provisioned=command.provisioned)
         self._instances[command.instance] = live
         live.start()
+
+    def _new_instance(
+        self, name: str, function: Function, technique: Technique, host: Host, *, provisioned: bool = False
+    ) -> LiveInstance:
+        return LiveInstance(name, function, self._code(function), technique, host, provisioned=provisioned)
+
+    async def _template(self, function: Function) -> Template:
+        return await self._templates.get(function)
+
+    def _moved(self, move: m.Moved) -> None:
+        self._history.add(move)
+        for tell in self.moved:
+            tell(move)
 
     def _set_timer(self, command: m.SetTimer) -> None:
         live = self._instances.get(command.instance)
@@ -255,21 +377,21 @@ class Supervisor:
         call.instance, call.cold, call.function = live, command.cold, live.function
         if command.cold:
             live.read_output()  # what init printed comes before START
-        live.log.begin(call.request)
+        live.log.begin(call.request, live.function.number)
         call.dispatched = time.monotonic()
         deadline_ms = int((time.time() + live.function.timeout_s) * 1000)
         head = (
             "Content-Type: application/json\r\n"
             f"Lambda-Runtime-Aws-Request-Id: {call.request}\r\n"
             f"Lambda-Runtime-Deadline-Ms: {deadline_ms}\r\n"
-            f"Lambda-Runtime-Invoked-Function-Arn: {live.function.arn}\r\n"
+            f"Lambda-Runtime-Invoked-Function-Arn: {call.arn}\r\n"
             f"Lambda-Runtime-Trace-Id: Root=1-{deadline_ms // 1000:08x}-{call.request[-12:] * 2};Sampled=0\r\n"
         )
         if call.client_context:
             head += f"Lambda-Runtime-Client-Context: {call.client_context}\r\n"
-        live.give(Work(call.request, head, call.payload))
+        live.give(Work(call.request, head, call.payload, call.sink))
 
-    def _answered(self, live: LiveInstance, request: str, body: bytes, error_type: str | None) -> None:
+    def _answered(self, live: LiveInstance, request: str, body: bytes, error_type: str | None, streamed: bool) -> None:
         now = time.monotonic()
         call = self._calls.get(request)
         if call is not None:
@@ -289,7 +411,7 @@ class Supervisor:
         else:
             live.read_output()
             if call.instance is None:  # it waited for an init that failed
-                live.log.begin(call.request)
+                live.log.begin(call.request, live.function.number)
             body = self._failure(call, command, live)
             self._settle(call, live, body, UNHANDLED, time.monotonic())
 
@@ -317,6 +439,8 @@ class Supervisor:
 
     def _refuse(self, call: Call, error: AwsError) -> None:
         del self._calls[call.request]
+        for tell in self.watchers:
+            tell(call, error)
         if not call.answer.done():
             call.answer.set_exception(error)
 
@@ -336,7 +460,10 @@ class Supervisor:
         log.add(report_line(call.request, duration_ms, billed, live.function.memory_mb, memory, init_ms))
         phases: dict[str, float | None] = live.phases() if cold else {}
         phases["handler_ms"] = round(duration_ms, 3) if ran else None
-        outcome = Outcome(call.request, body, error, live.name, cold, phases, billed, memory, log.finish())
+        version = live.function.number
+        outcome = Outcome(call.request, body, error, live.name, version, cold, phases, billed, memory, log.finish())
+        for tell in self.watchers:
+            tell(call, outcome)
         if not call.answer.done():
             call.answer.set_result(outcome)
 
@@ -348,6 +475,10 @@ class Supervisor:
         self._forget_versions()
 
     def _forget_versions(self) -> None:
-        live = {(i.function.name, i.function.version) for i in self._instances.values()}
-        live |= {(f.name, f.version) for f in self._functions.values()}
+        live = {(i.function.id, i.function.version) for i in self._instances.values()}
+        live |= {(f.id, f.version) for f in self._functions.values()}
         self._versions = {key: function for key, function in self._versions.items() if key in live}
+
+
+def _name_of(function: str) -> str:
+    return function.partition(":")[0]

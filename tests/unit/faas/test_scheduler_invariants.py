@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import pairwise
 
 from hypothesis import settings
@@ -13,8 +14,11 @@ from workbench.faas import messages as m
 from workbench.faas.scheduler import Policy
 from workbench.instance import TRANSITIONS, InstanceState
 
-FUNCTIONS = ("f", "g")
-POLICY = Policy(account_concurrency=4, idle_expiry_s=20, freeze_after_s=1, init_s=5, launch_s=8)
+FUNCTIONS = ("f", "f:1", "g")
+POOL = {"f": "f", "f:1": "f", "g": "g"}
+POLICY = Policy(
+    account_concurrency=4, burst=6, burst_period_s=10, idle_expiry_s=20, freeze_after_s=1, init_s=5, launch_s=8
+)
 ANY = st.integers(0, 50)
 
 
@@ -31,15 +35,19 @@ class Platform(RuleBasedStateMachine):
     @rule(function=st.sampled_from(FUNCTIONS), timeout_s=st.sampled_from((1.0, 3.0)))
     def put(self, function: str, timeout_s: float) -> None:
         self.versions += 1
-        self.world.tell(m.FunctionPut(self.world.now, function, f"v{self.versions}", timeout_s))
+        self.world.tell(m.FunctionPut(self.world.now, function, f"v{self.versions}", timeout_s, POOL[function]))
 
     @rule(function=st.sampled_from(FUNCTIONS))
     def delete(self, function: str) -> None:
         self.world.tell(m.FunctionDeleted(self.world.now, function))
 
-    @rule(function=st.sampled_from(FUNCTIONS), reserved=st.sampled_from((None, 0, 1, 2)))
-    def reserve(self, function: str, reserved: int | None) -> None:
-        self.world.tell(m.ConcurrencySet(self.world.now, function, reserved))
+    @rule(pool=st.sampled_from(("f", "g")), reserved=st.sampled_from((None, 0, 1, 2)))
+    def reserve(self, pool: str, reserved: int | None) -> None:
+        self.world.tell(m.ConcurrencySet(self.world.now, pool, reserved))
+
+    @rule(function=st.sampled_from(FUNCTIONS), count=st.integers(0, 3))
+    def provision(self, function: str, count: int) -> None:
+        self.world.provision(function, count)
 
     @rule(function=st.sampled_from(FUNCTIONS), cold=st.booleans())
     def request(self, function: str, cold: bool) -> None:
@@ -133,10 +141,25 @@ class Platform(RuleBasedStateMachine):
     @invariant()
     def leases_are_the_requests_accepted_and_not_done(self) -> None:
         scheduler = self.world.scheduler
-        for function in [*scheduler.functions.values(), *scheduler._draining]:
-            mine = function.instances.values()
-            held = sum(i.request is not None for i in mine) + sum(i.bound is not None for i in mine)
-            assert function.leases == held + len(function.pending)
+        held: Counter[str] = Counter()
+        for instance in scheduler.instances.values():
+            held[instance.function.pool.name] += (instance.request is not None) + (instance.bound is not None)
+        for function in scheduler.functions.values():
+            held[function.pool.name] += len(function.pending)
+        assert {name: pool.leases for name, pool in scheduler.account.pools.items() if pool.leases} == +held
+
+    @invariant()
+    def the_account_is_charged_what_its_pools_are(self) -> None:
+        account = self.world.scheduler.account
+        assert account._charged == sum(pool.charge for pool in account.pools.values())
+        assert set(account.pools) >= {f.pool.name for f in self.world.scheduler.functions.values()}
+
+    @invariant()
+    def what_is_to_be_kept_ready_is_there_or_has_failed(self) -> None:
+        for name in self.world.scheduler.functions:
+            wanted, started, ready, failed = self.world.scheduler.provisioned(name)
+            assert ready <= started <= wanted
+            assert started == wanted or failed
 
     @invariant()
     def nobody_waits_without_an_instance_coming(self) -> None:
@@ -155,12 +178,14 @@ class Platform(RuleBasedStateMachine):
             for instance in function.idle:
                 assert instance.state in (InstanceState.IDLE, InstanceState.FROZEN)
                 assert instance.version == function.version
-                assert self.world.now < instance.idle_since + POLICY.idle_expiry_s
+                assert instance.provisioned or self.world.now < instance.idle_since + POLICY.idle_expiry_s
 
     @invariant()
     def whatever_lives_has_a_timer_unless_it_is_being_stopped(self) -> None:
         for name, instance in self.world.scheduler.instances.items():
-            assert (instance.state is InstanceState.STOPPING) != (name in self.world.timers)
+            timeless = instance.state is InstanceState.STOPPING
+            timeless |= instance.provisioned and instance.state is InstanceState.FROZEN
+            assert timeless != (name in self.world.timers)
 
     @invariant()
     def states_follow_the_table(self) -> None:
@@ -181,7 +206,7 @@ class Platform(RuleBasedStateMachine):
         for instance in list(self.world.scheduler.instances):
             self.world.gone(instance)
         assert not self.world.scheduler.instances
-        assert not self.world.scheduler._draining
+        assert not self.world.scheduler.account.pools
         for number in range(1, self.requests + 1):
             assert self.world.outcome(f"r{number}") is not None
 

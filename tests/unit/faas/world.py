@@ -32,11 +32,15 @@ class World:
         return self.last
 
     def with_function(self, name: str, *, timeout_s: float = 3.0, reserved: int | None = None) -> World:
-        self.tell(m.FunctionPut(self.now, name, "v1", timeout_s, reserved))
+        self.tell(m.FunctionPut(self.now, name, "v1", timeout_s))
+        self.tell(m.ConcurrencySet(self.now, name, reserved))
         return self
 
     def request(self, request: str, function: str, *, cold: bool = False) -> None:
         self.tell(m.RequestArrived(self.now, request, function, cold))
+
+    def provision(self, function: str, count: int) -> None:
+        self.tell(m.ProvisionedSet(self.now, function, count))
 
     def make_ready(self, instance: str) -> None:
         self.tell(m.SandboxMade(self.now, instance))
