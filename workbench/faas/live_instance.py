@@ -63,6 +63,9 @@ class Gateway(Protocol):
     def environment(self, function: Function, instance: str) -> Mapping[str, str]:
         """The variables that tell the function of them, and what it needs to use them."""
 
+    def forget(self, instance: str) -> None:
+        """The instance has ended."""
+
     async def serve(self, function: Function, instance: str, port: int, listener: socket.socket) -> None:
         """Pass on the connections that come on `listener`, which is the gateway's from now on, until cancelled."""
 
@@ -278,6 +281,7 @@ class LiveInstance:
             task.cancel()
         while self._descriptors:
             os.close(self._descriptors.popleft())
+        self._host.gateway.forget(self.name)
         self._say_gone(Cause.EXIT, "")
         self._host.closed(self)
 
