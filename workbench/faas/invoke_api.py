@@ -17,9 +17,10 @@ from aiohttp import web
 
 from workbench.faas.api_model import ApiModel
 from workbench.faas.aws_errors import AwsError
+from workbench.faas.calls import Outcome
 from workbench.faas.event_queue import EventQueue
 from workbench.faas.operations import Operations
-from workbench.faas.supervisor import Outcome, Supervisor
+from workbench.faas.supervisor import Supervisor
 
 MAX_SYNC_PAYLOAD = 6 * 2**20
 MAX_ASYNC_PAYLOAD = 2**20

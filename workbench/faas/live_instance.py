@@ -10,23 +10,23 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
 import socket
 import sys
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
+from workbench.faas.ending import how_it_ended
 from workbench.faas.functions import Function
+from workbench.faas.host import Code, Host
 from workbench.faas.logs import InstanceLog
-from workbench.faas.messages import Cause, Event, Gone, InitFailed, Polled, SandboxMade, TimerFired
+from workbench.faas.messages import Cause, Gone, InitFailed, Polled, SandboxMade
 from workbench.faas.runtime_api import RuntimeApi, Work
-from workbench.sandbox import Launcher, Sandbox, SandboxSpec, Technique, Template, Usage
+from workbench.faas.timer import Timer
+from workbench.sandbox import Sandbox, SandboxSpec, Technique, Template, Usage
 
 _CHEAP_S = 0.0003
 """Reading the usage may take this long on the event loop; where it takes longer (an engine's API) a thread does it."""
@@ -35,47 +35,6 @@ _MAX_CONTROL_LINE = 1 << 20
 
 
 _Step = tuple[Executor | None, Callable[[], Any], Callable[[], None] | None]
-
-
-@dataclass(frozen=True)
-class Host:
-    """What an instance gets from the platform; `prefix` begins the name of all its instances."""
-
-    prefix: str
-    launch: Launcher
-    template: Callable[[Function], Awaitable[Template]] | None  # None for an instance that is to be a template itself
-    starters: Executor  # launching and thawing: somebody waits for these
-    cleaners: Executor  # freezing, closing, measuring: nobody does
-    tell: Callable[[Event], None]
-    answered: Callable[[LiveInstance, str, bytes, str | None, bool], None]
-    closed: Callable[[LiveInstance], None]
-    snapshotted: Callable[[], None]
-    gateway: Gateway
-    pids_limit: int
-
-
-class Gateway(Protocol):
-    """What instances reach besides their Runtime API."""
-
-    def ports(self, function: Function) -> tuple[int, ...]:
-        """The ports on the instance's own loopback address that lead out."""
-
-    def environment(self, function: Function, instance: str) -> Mapping[str, str]:
-        """The variables that tell the function of them, and what it needs to use them."""
-
-    def forget(self, instance: str) -> None:
-        """The instance has ended."""
-
-    async def serve(self, function: Function, instance: str, port: int, listener: socket.socket) -> None:
-        """Pass on the connections that come on `listener`, which is the gateway's from now on, until cancelled."""
-
-
-@dataclass(frozen=True)
-class Code:
-    """Where the unpacked code of a function is, and its layers merged into one tree."""
-
-    task: Path
-    opt: Path | None = None
 
 
 class LiveInstance:
@@ -110,7 +69,7 @@ class LiveInstance:
         self._control_buffer = bytearray()
         self._descriptors: deque[int] = deque()  # came in, and wait for the mark that says what they are
         self._serving: list[asyncio.Task[None]] = []
-        self._timer = _Timer(self._loop)
+        self._timer = Timer(self._loop)
         self._spec = SandboxSpec(
             name,
             "lambda_host.py",
@@ -248,7 +207,7 @@ class LiveInstance:
         how: list[str] = []
 
         def find_out() -> None:
-            how.append(_how_it_ended(sandbox))
+            how.append(how_it_ended(sandbox))
             self.usage = sandbox.usage() or self.usage
 
         self._do(self._host.cleaners, find_out, lambda: self._end(Cause.EXIT, how[0]))
@@ -428,68 +387,3 @@ class LiveInstance:
         """AWS's Init Duration: from the instance's first instruction until it asked for work, or until now."""
         began = self.marks.get("sandbox_ready")
         return 0.0 if began is None else (self.marks.get("first_next", time.monotonic_ns()) - began) / 1e6
-
-
-class _Timer:
-    """One wish at a time. A wish for later than what is armed costs nothing: it is armed again when that comes."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._wish: float | None = None
-        self._armed: float | None = None
-        self._handle: asyncio.TimerHandle | None = None
-
-    def set(self, when: float | None, instance: str, tell: Callable[[Event], None]) -> None:
-        self._wish = when
-        if when is not None and (self._armed is None or when < self._armed):
-            self._arm(when, instance, tell)
-
-    def _arm(self, when: float, instance: str, tell: Callable[[Event], None]) -> None:
-        if self._handle is not None:
-            self._handle.cancel()
-        self._armed = when
-        delay = max(0.001, when - time.monotonic())
-        self._handle = self._loop.call_later(delay, self._fire, instance, tell)
-
-    def _fire(self, instance: str, tell: Callable[[Event], None]) -> None:
-        self._armed = self._handle = None
-        if self._wish is None:
-            return
-        now = time.monotonic()
-        if now >= self._wish:
-            tell(TimerFired(now, instance))
-        else:
-            self._arm(self._wish, instance, tell)
-
-    def cancel(self) -> None:
-        self._wish = None
-        if self._handle is not None:
-            self._handle.cancel()
-            self._handle = None
-
-
-class _Ended(Protocol):
-    def kill(self) -> None: ...
-    def exit_code(self) -> int | None: ...
-    def oom_killed(self) -> bool: ...
-
-
-def _how_it_ended(sandbox: _Ended) -> str:
-    """AWS's words for the end of a runtime. Blocks until it is really gone."""
-    # Its descriptors close a moment before its exit status is there to read.
-    deadline = time.monotonic() + 0.5
-    while (code := sandbox.exit_code()) is None and time.monotonic() < deadline:
-        time.sleep(0.002)
-    sandbox.kill()
-    if code is None:
-        code = sandbox.exit_code()
-    if sandbox.oom_killed():
-        return "Runtime exited with error: signal: killed"
-    if code is None or code == 0:
-        return "Runtime exited without providing a reason"
-    if code < 0:
-        name = signal.strsignal(-code) or f"signal {-code}"
-        return f"Runtime exited with error: signal: {name.lower()}"
-    if code == 128 + signal.SIGKILL:
-        return "Runtime exited with error: signal: killed"
-    return f"Runtime exited with error: exit status {code}"

@@ -32,12 +32,13 @@ from workbench.faas.destinations import Attempt
 from workbench.faas.event_queue import EventQueue
 from workbench.faas.event_store import EventStore, StoredEvent
 from workbench.faas.functions import Function
-from workbench.faas.live_instance import Code
+from workbench.faas.host import Code
 from workbench.faas.operations import Operations
 from workbench.faas.scheduler import Policy
 from workbench.faas.sigv4 import Verifier
+from workbench.faas.start import Start
 from workbench.faas.storage import Storage
-from workbench.faas.supervisor import Start, Supervisor
+from workbench.faas.supervisor import Supervisor
 from workbench.isolation import best, launcher, techniques, template_launcher
 from workbench.sandbox import Technique
 from workbench.session import VARIABLE, remove_session_dir, remove_session_dir_of_the_dead, session_dir, session_id

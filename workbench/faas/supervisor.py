@@ -11,8 +11,8 @@ import json
 import os
 import secrets
 import time
-from collections import deque
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,15 +20,19 @@ from typing import Any
 from workbench.faas import messages as m
 from workbench.faas.aws_errors import AwsError, not_found
 from workbench.faas.billing import TODAY, BillingRule
+from workbench.faas.calls import Call, Outcome, Watcher
 from workbench.faas.functions import LATEST, Function
 from workbench.faas.gateway import NoGateway
 from workbench.faas.history import History
-from workbench.faas.live_instance import Code, Gateway, Host, LiveInstance
-from workbench.faas.logs import InstanceLog, end_line, report_line, tail
-from workbench.faas.runtime_api import Sink, Work
-from workbench.faas.scheduler import Policy, Scheduler
+from workbench.faas.host import Code, Gateway, Host
+from workbench.faas.live_instance import LiveInstance
+from workbench.faas.logs import InstanceLog, end_line, report_line
+from workbench.faas.response_stream import Sink
+from workbench.faas.runtime_api import Work
+from workbench.faas.scheduler import Instance, Policy, Scheduler
+from workbench.faas.start import Start
 from workbench.faas.templates import Templates
-from workbench.sandbox import Launcher, Technique, Template, TemplateLauncher
+from workbench.sandbox import Technique, Template
 
 UNHANDLED = "Unhandled"
 """AWS's FunctionError for everything that a function's code or runtime does wrong."""
@@ -40,42 +44,6 @@ _BRIEF_MS, _FRESH_S = 5.0, 0.1
 which takes as long as all else that the platform does for an invocation, and a peak never falls."""
 
 
-@dataclass(slots=True)
-class Call:
-    """One invocation on its way."""
-
-    request: str
-    function: Function
-    payload: bytes
-    client_context: str
-    answer: asyncio.Future[Outcome]
-    sink: Sink | None = None
-    arn: str = ""  # by which it was called: an alias has one of its own
-    instance: LiveInstance | None = None
-    dispatched: float = 0.0
-    cold: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How an invocation ended: the handler's answer, or with `error` what AWS answers in its place."""
-
-    request: str
-    payload: bytes  # empty when it went to a sink
-    error: str | None
-    instance: str
-    version: str
-    cold: bool
-    phases: dict[str, float | None]
-    billed_ms: int
-    max_memory_mb: int
-    log: list[bytes]
-
-    def log_tail(self) -> bytes:
-        """The last 4 KB of the invocation's log."""
-        return tail(self.log)
-
-
 @dataclass(frozen=True)
 class Provisioned:
     """How a wish for instances kept ready stands; `status` as in the API: IN_PROGRESS, READY or FAILED."""
@@ -85,28 +53,6 @@ class Provisioned:
     available: int
     status: str
     reason: str = ""
-
-
-@dataclass(frozen=True)
-class Start:
-    """How instances are started: by `technique`, where the sandbox can and the function's language has it."""
-
-    launch: Launcher
-    template: TemplateLauncher | None = None
-    techniques: frozenset[Technique] = frozenset({Technique.SPAWN})
-    technique: Technique = Technique.SPAWN
-    pids_limit: int = 256
-
-    def technique_for(self, function: Function, wish: str = "") -> Technique:
-        """The wish if there is one, SNAPSHOT for a version with SnapStart, else this platform's own."""
-        chosen = Technique(wish) if wish else Technique.SNAPSHOT if function.snap_start else self.technique
-        if function.language != "python" and chosen is not Technique.SNAPSHOT:
-            return Technique.SPAWN
-        return chosen if chosen in self.techniques or chosen is Technique.SNAPSHOT else Technique.SPAWN
-
-
-Watcher = Callable[["Call", "Outcome | AwsError"], None]
-"""Is told how each invocation ended."""
 
 
 class Supervisor:
@@ -264,6 +210,21 @@ class Supervisor:
                 }
             )
         return found
+
+    def living(self) -> Iterator[tuple[Instance, LiveInstance]]:
+        """All instances, as the scheduler knows them and as they are."""
+        for name, known in self._scheduler.instances.items():
+            live = self._instances.get(name)
+            if live is not None:
+                yield known, live
+
+    def concurrency(self) -> tuple[dict[str, int], Counter[str]]:
+        """By function name: how many invocations hold a lease, and how many of them wait for an instance."""
+        leases = {name: pool.leases for name, pool in self._scheduler.account.pools.items()}
+        waiting: Counter[str] = Counter()
+        for function in self._scheduler.functions.values():
+            waiting[function.pool.name] += len(function.pending)
+        return leases, waiting
 
     def events(self, function: str) -> list[dict[str, Any]]:
         """Every change of state of its instances as InstanceEvent's fields, oldest first."""
@@ -460,8 +421,20 @@ class Supervisor:
         log.add(report_line(call.request, duration_ms, billed, live.function.memory_mb, memory, init_ms))
         phases: dict[str, float | None] = live.phases() if cold else {}
         phases["handler_ms"] = round(duration_ms, 3) if ran else None
-        version = live.function.number
-        outcome = Outcome(call.request, body, error, live.name, version, cold, phases, billed, memory, log.finish())
+        outcome = Outcome(
+            call.request,
+            body,
+            error,
+            live.name,
+            live.function.number,
+            cold,
+            live.technique,
+            phases,
+            init_ms or 0.0,
+            billed,
+            memory,
+            log.finish(),
+        )
         for tell in self.watchers:
             tell(call, outcome)
         if not call.answer.done():
