@@ -1,188 +1,236 @@
-"""HTTP/1.1 requests as an instance's runtime client sends them, read without a framework.
+"""HTTP/1.1 from the bytes of one connection to requests, for the platform's front and for each instance's Runtime API.
 
-Each instance has a server of its own, and each warm invocation passes it twice: that is why this is a plain
-`asyncio.Protocol`. What runs inside an instance is not trusted, so every length is bounded.
+llhttp (`httptools`) does the parsing. Whoever is at the other end is not trusted, so every length is bounded. A body is
+gathered, or handed on part by part to who asks for it when its head is there.
 """
 
 from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
-from dataclasses import dataclass
+from collections.abc import Callable
 from http import HTTPStatus
 
-MAX_HEAD = 1_200_000
-"""awslambdaric sends an error's trace as one header of up to 1 MiB."""
+from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpRequestParser
 
-MAX_BODY = 6 * 1024 * 1024 + 100_000
-"""Lambda's 6 MB response and something for the envelope of an error."""
+PHRASES = {s.value: s.phrase for s in HTTPStatus}
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-@dataclass(slots=True)
 class Request:
-    """One request; header names in lower case."""
+    """One request: `target` is its path with query, still encoded; `raw_headers` as they came, trailers among them."""
 
-    method: str
-    path: str
-    headers: dict[str, str]
-    body: bytes = b""
+    __slots__ = ("_headers", "body", "cut", "keep_alive", "method", "raw_headers", "target")
+
+    def __init__(self, method: str, target: str, raw_headers: list[tuple[bytes, bytes]], body: bytes = b"") -> None:
+        self.method = method
+        self.target = target
+        self.raw_headers = raw_headers
+        self.body = body
+        self.cut = False  # the body is larger than the connection takes, and left out
+        self.keep_alive = True
+        self._headers: Headers | None = None
+
+    @property
+    def headers(self) -> Headers:
+        """By name in any case; several values of one name are joined by commas."""
+        if self._headers is None:
+            self._headers = Headers(self.raw_headers)
+        return self._headers
+
+    def header(self, name: bytes) -> bytes | None:
+        """The last value of `name`, which is in lower case, without decoding all others."""
+        found = None
+        for key, value in self.raw_headers:
+            if len(key) == len(name) and key.lower() == name:
+                found = value
+        return found
+
+
+class Headers(dict[str, str]):
+    """Header fields; names in lower case, looked up in any."""
+
+    def __init__(self, raw: list[tuple[bytes, bytes]]) -> None:
+        for name, value in raw:
+            key, text = name.decode("latin-1").lower(), value.decode("latin-1").strip()
+            self[key] = f"{self[key]},{text}" if key in self else text
+
+    def __getitem__(self, name: str) -> str:
+        return super().__getitem__(name.lower())
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name.lower() if isinstance(name, str) else name)
+
+    def get(self, name: str, default: str | None = None) -> str | None:  # type: ignore[override]
+        """The value, or `default`."""
+        return super().get(name.lower(), default)
 
 
 class BadRequest(Exception):
     """Not HTTP that we take; `status` is the answer, after which the connection is closed."""
 
-    def __init__(self, status: int) -> None:
-        super().__init__(status)
+    def __init__(self, status: int, message: str = "") -> None:
+        super().__init__(message or PHRASES[status])
         self.status = status
 
 
-class RequestReader:
-    """Turns the bytes of one connection into requests."""
-
-    def __init__(self) -> None:
-        self._buffer = bytearray()
-        self._head: Request | None = None
-        self._length: int | None = 0  # None: chunked
-        self._chunks = bytearray()
-        self._seen = 0  # up to where the buffer was searched for the end of a head
-        self.expects_continue = False
-
-    def feed(self, data: bytes) -> None:
-        """Take in what arrived."""
-        self._buffer += data
-
-    def next(self) -> Request | None:
-        """The next whole request, or None until more arrives; raises BadRequest."""
-        if self._head is None and not self._read_head():
-            return None
-        body = self._read_sized() if self._length is not None else self._read_chunked()
-        if body is None:
-            return None
-        request, self._head = self._head, None
-        self.expects_continue = False
-        assert request is not None
-        request.body = body
-        return request
-
-    def _read_head(self) -> bool:
-        end = self._buffer.find(b"\r\n\r\n", max(0, self._seen - 3))
-        if end < 0:
-            self._seen = len(self._buffer)
-            if self._seen > MAX_HEAD:
-                raise BadRequest(431)
-            return False
-        lines = self._buffer[:end].decode("latin-1").split("\r\n")
-        del self._buffer[: end + 4]
-        self._seen = 0
-        parts = lines[0].split(" ")
-        if len(parts) != 3 or not parts[2].startswith("HTTP/1."):
-            raise BadRequest(400)
-        headers: dict[str, str] = {}
-        for line in lines[1:]:
-            name, colon, value = line.partition(":")
-            if not colon or not name or name != name.strip():
-                raise BadRequest(400)
-            headers[name.lower()] = value.strip()
-        self._head = Request(parts[0], parts[1], headers)
-        self._length = self._body_length(headers)
-        self.expects_continue = headers.get("expect", "").lower() == "100-continue"
-        return True
-
-    @staticmethod
-    def _body_length(headers: dict[str, str]) -> int | None:
-        coding = headers.get("transfer-encoding")
-        if coding is not None:
-            if coding.lower() != "chunked" or "content-length" in headers:
-                raise BadRequest(400)
-            return None
-        text = headers.get("content-length", "0")
-        if not (text.isascii() and text.isdigit()):
-            raise BadRequest(400)
-        if len(text) > 12 or int(text) > MAX_BODY:
-            raise BadRequest(413)
-        return int(text)
-
-    def _read_sized(self) -> bytes | None:
-        length = self._length
-        assert length is not None
-        if len(self._buffer) < length:
-            return None
-        body = bytes(self._buffer[:length])
-        del self._buffer[:length]
-        return body
-
-    def _read_chunked(self) -> bytes | None:
-        assert self._head is not None
-        while True:
-            end = self._buffer.find(b"\r\n")
-            if end < 0:
-                if len(self._buffer) > 4096:
-                    raise BadRequest(400)
-                return None
-            try:
-                size = int(self._buffer[:end].split(b";")[0], 16)
-            except ValueError:
-                raise BadRequest(400) from None
-            if size < 0 or size + len(self._chunks) > MAX_BODY:
-                raise BadRequest(413)
-            if size == 0:
-                return self._read_trailers(end)
-            if len(self._buffer) < end + 2 + size + 2:
-                return None
-            self._chunks += self._buffer[end + 2 : end + 2 + size]
-            if self._buffer[end + 2 + size : end + 4 + size] != b"\r\n":
-                raise BadRequest(400)
-            del self._buffer[: end + 4 + size]
-
-    def _read_trailers(self, end: int) -> bytes | None:
-        """After the last chunk: header lines (a streamed response's error arrives so) up to an empty line."""
-        assert self._head is not None
-        stop = self._buffer.find(b"\r\n\r\n", end)
-        if stop < 0:
-            if len(self._buffer) > MAX_HEAD:
-                raise BadRequest(431)
-            return None
-        for line in self._buffer[end:stop].decode("latin-1").split("\r\n"):
-            name, colon, value = line.partition(":")
-            if colon:
-                self._head.headers[name.strip().lower()] = value.strip()
-        del self._buffer[: stop + 4]
-        body, self._chunks = bytes(self._chunks), bytearray()
-        return body
-
-
 class Connection(asyncio.Protocol):
-    """One connection of a runtime client; `handle` is called with every request, in order."""
+    """One connection; `handle` is called with every whole request, in order.
+
+    `max_head` bounds a request's line, headers and trailers, `max_body` a gathered body, in bytes: a larger body is
+    refused, or with `cut` read to its end and left out.
+    """
 
     transport: asyncio.Transport
 
-    def __init__(self) -> None:
-        self._reader = RequestReader()
+    def __init__(self, max_head: int, max_body: int, *, cut: bool = False) -> None:
+        self._max_head = max_head
+        self._max_body = max_body
+        self._cut = cut
+        self._parser = HttpRequestParser(self)
+        self._refused = False
+        self._request: Request | None = None  # from the end of its head to the end of its body
+        self._url = b""
+        self._raw: list[tuple[bytes, bytes]] = []
+        self._fed = 0  # bytes since the last that were of a body or ended a request
+        self._parts: list[bytes] = []
+        self._gathered = 0
+        self._take: Callable[[bytes], None] = self._gather
+        self._awaits_continue = False
+        self._upgrading = False
+
+    # ---- for subclasses ----------------------------------------------------------------------------------------------
 
     @abstractmethod
     def handle(self, request: Request) -> None:
         """Answer one request now or later with `answer`."""
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")
-        self.transport = transport  # type: ignore[assignment]  # uvloop's transports are not asyncio's classes
+    def begin(self, request: Request) -> Callable[[bytes], None] | None:
+        """The head of a request is there: who takes its body part by part; None gathers it."""
+        return None
 
-    def data_received(self, data: bytes) -> None:
-        try:
-            self._reader.feed(data)
-            while (request := self._reader.next()) is not None:
-                self.handle(request)
-            if self._reader.expects_continue:  # the body is still to come, and its sender waits for this
-                self._reader.expects_continue = False
-                self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        except BadRequest as error:
-            self.answer(error.status, b"")
-            self.transport.close()
+    def refuse(self, error: BadRequest) -> None:
+        """Answer what is no request; nothing more is read."""
+        self.answer(error.status, b"")
+        self.transport.close()
 
     def answer(self, status: int, body: bytes, headers: str = "Content-Type: application/json\r\n") -> None:
         """Send one response; `headers` is complete lines."""
-        head = f"HTTP/1.1 {status} {_PHRASES.get(status, '')}\r\n{headers}Content-Length: {len(body)}\r\n\r\n"
+        head = f"HTTP/1.1 {status} {PHRASES.get(status, '')}\r\n{headers}Content-Length: {len(body)}\r\n\r\n"
         self.transport.write(head.encode("latin-1") + body)
 
+    @property
+    def mid_request(self) -> bool:
+        """Whether a request began to arrive and is not whole yet."""
+        return self._request is not None or self._fed > 0
 
-_PHRASES = {s.value: s.phrase for s in HTTPStatus}
+    # ---- asyncio.Protocol --------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport  # type: ignore[assignment]  # uvloop's transports are not asyncio's classes
+
+    def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
+        self._fed += len(data)
+        try:
+            self._feed(data)
+            if self._fed > self._max_head:
+                raise BadRequest(431)
+            if self._awaits_continue:  # the body is still to come, and its sender waits for this
+                self._awaits_continue = False
+                self.transport.write(_CONTINUE)
+        except BadRequest as error:
+            self._refused = True
+            self.refuse(error)
+
+    def _feed(self, data: bytes) -> None:
+        try:
+            while data:
+                try:
+                    self._parser.feed_data(data)
+                    return
+                except HttpParserUpgrade as upgrade:
+                    data = self._not_upgraded() + data[upgrade.args[0] :]
+        except HttpParserCallbackError as error:
+            if isinstance(error.__context__, BadRequest):
+                raise error.__context__ from None
+            raise
+        except HttpParserError as error:
+            raise BadRequest(400, str(error)) from None
+
+    def _not_upgraded(self) -> bytes:
+        """A wish for another protocol may be ignored (RFC 9110, 7.8); llhttp stops there, before the request's body.
+
+        A new parser goes on after a head that says of this request only how long its body is.
+        """
+        assert self._request is not None
+        self._parser = HttpRequestParser(self)
+        framing = [n + b": " + v for n, v in self._raw if n.lower() in (b"content-length", b"transfer-encoding")]
+        return b"\r\n".join([b"POST / HTTP/1.1", *framing, b"", b""])
+
+    # ---- what the parser says ----------------------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        if not self._upgrading:
+            self._url, self._raw = b"", []
+
+    def on_url(self, url: bytes) -> None:
+        if not self._upgrading:
+            self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._upgrading:
+            self._raw.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        if self._upgrading:
+            self._upgrading = False
+            return
+        if self._fed > self._max_head and sum(len(n) + len(v) for n, v in self._raw) > self._max_head:
+            raise BadRequest(431)
+        request = Request(self._parser.get_method().decode(), self._url.decode("latin-1"), self._raw)
+        request.keep_alive = self._parser.should_keep_alive()
+        self._request = request
+        self._upgrading = self._parser.should_upgrade()
+        self._take = self.begin(request) or self._gather
+        for name, value in self._raw:  # once for each request: not by way of `headers`, which decodes them all
+            if len(name) == 14 and name.lower() == b"content-length":
+                if int(value) > self._max_body and self._take == self._gather:
+                    self._too_large()
+            elif len(name) == 6 and name.lower() == b"expect":
+                self._awaits_continue = value.lower() == b"100-continue"
+
+    def on_body(self, part: bytes) -> None:
+        self._fed = 0
+        self._awaits_continue = False
+        self._take(part)
+
+    def on_message_complete(self) -> None:
+        if self._upgrading:
+            return
+        request = self._request
+        assert request is not None
+        parts = self._parts
+        if parts:
+            request.body = parts[0] if len(parts) == 1 else b"".join(parts)
+            self._parts = []
+        self._gathered = 0
+        self._request = None
+        self._fed = 0
+        self._awaits_continue = False
+        self._take = self._gather
+        self.handle(request)
+
+    def _gather(self, part: bytes) -> None:
+        self._gathered += len(part)
+        if self._gathered > self._max_body:
+            self._too_large()
+        else:
+            self._parts.append(part)
+
+    def _too_large(self) -> None:
+        if not self._cut or self._request is None:
+            raise BadRequest(413)
+        self._request.cut = True
+        self._parts = []

@@ -1,40 +1,41 @@
 """The Lambda Runtime API of one instance, on the listener that was made inside it (API version 2018-06-01).
 
 `/next` waits as long as there is nothing to do; every wrong word is answered with the API's own errors, so a broken
-runtime can neither end the platform nor answer for another invocation.
+runtime can neither end the platform nor answer for another invocation. How a response is streamed: Lambda developer
+guide, "Building a custom runtime", response streaming.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
+import binascii
 import json
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from workbench.faas.http_wire import Connection, Request
+from workbench.faas.response_stream import MAX_STREAM, Inflow
+from workbench.faas.response_stream import Sink as Sink
 
 _BASE = "/2018-06-01/runtime/"
+_NEXT = _BASE + "invocation/next"
+_INVOCATION = _BASE + "invocation/"
+
 MAX_RESPONSE = 6 * 1024 * 1024
-"""Largest response of a synchronous invocation in bytes (Lambda quotas)."""
+"""Largest response of an invocation in bytes that is not streamed (Lambda quotas)."""
 
+MAX_HEAD = 1_200_000
+"""Bytes. awslambdaric sends an error's trace as one header of up to 1 MiB."""
 
-class Sink(Protocol):
-    """Where a response goes that the function streams, part by part as it arrives."""
-
-    def begin(self, content_type: str, prelude: bytes | None) -> None:
-        """A streamed response begins; `prelude` is the JSON before it that says status and headers, if it has one."""
-
-    def write(self, chunk: bytes) -> None:
-        """The next part."""
-
-    def fail(self, error_type: str, body: bytes) -> None:
-        """The function failed after it had begun."""
+_ACCEPTED = b'HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 15\r\n\r\n{"status":"OK"}'
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One invocation as the instance gets it: `head` is its header lines; what it streams goes to `sink`."""
+    """One invocation as the instance gets it: `head` is its header lines; a streamed response goes to `sink`."""
 
     request: str
     head: str
@@ -49,7 +50,10 @@ class Owner(Protocol):
         """It asked for its next invocation, having answered the last."""
 
     def answered(self, request: str, body: bytes, *, error_type: str | None, streamed: bool = False) -> None:
-        """It answered, with the handler's error where `error_type` is given; `streamed`: the body went to the sink."""
+        """It answered, with the handler's error where `error_type` is given.
+
+        When `streamed`, the answer went to the work's sink, and `body` is empty or the error that ended it.
+        """
 
     def init_failed(self, body: bytes) -> None:
         """It could not load the service."""
@@ -65,7 +69,8 @@ class RuntimeApi:
         self._waiting: _RuntimeConnection | None = None
         self._asked = False  # the owner was told of a poll and gave no work for it yet
         self._undelivered: Work | None = None
-        self._running = ""
+        self._running: Work | None = None
+        self._inflow: Inflow | None = None  # the streamed response that is on its way
 
     async def serve(self, listener: socket.socket) -> None:
         """Take connections on `listener`, which belongs to this object from now on."""
@@ -76,7 +81,7 @@ class RuntimeApi:
     def give(self, work: Work) -> None:
         """Hand out one invocation: to the waiting poll, or when its connection broke, to the next one."""
         self._asked = False
-        self._running = work.request
+        self._running = work
         if self._waiting is None:
             self._undelivered = work
             return
@@ -101,26 +106,38 @@ class RuntimeApi:
         if self._waiting is connection:
             self._waiting = None
 
+    def begin(self, connection: _RuntimeConnection, request: Request) -> Callable[[bytes], None] | None:
+        """Who takes the response whose head is there part by part, if it is one to be streamed."""
+        running = self._running
+        if running is None or running.sink is None or self._inflow is not None:
+            return None
+        if request.method != "POST" or request.target != f"{_INVOCATION}{running.request}/response":
+            return None
+        if (request.header(b"lambda-runtime-function-response-mode") or b"").lower() != b"streaming":
+            return None
+        content_type = (request.header(b"content-type") or b"application/octet-stream").decode("latin-1")
+        self._inflow = connection.inflow = Inflow(running.request, running.sink, content_type, connection)
+        return self._inflow.take
+
     def handle(self, connection: _RuntimeConnection, request: Request) -> None:
-        if not request.path.startswith(_BASE):
-            _refuse(connection, 404, "NotFound", f"There is no {request.path}.")
-            return
-        path = request.path[len(_BASE) :]
-        if path == "invocation/next" and request.method == "GET":
+        target = request.target
+        if target == _NEXT and request.method == "GET":
             self._next(connection)
-        elif path.startswith("invocation/") and request.method == "POST":
-            self._answer(connection, request, path[len("invocation/") :])
-        elif path == "init/error" and request.method == "POST":
+        elif target.startswith(_INVOCATION) and request.method == "POST":
+            self._answer(connection, request)
+        elif target == _BASE + "init/error" and request.method == "POST":
             self._owner.init_failed(request.body)
-            _accept(connection)
-        elif path in ("restore/next", "restore/error"):
+            connection.accept()
+        elif target in (_BASE + "restore/next", _BASE + "restore/error"):
             _refuse(connection, 404, "NotFound", "This instance was not restored from a snapshot.")
         else:
-            _refuse(connection, 404, "NotFound", f"There is no {request.method} {request.path}.")
+            _refuse(connection, 404, "NotFound", f"There is no {request.method} {target}.")
 
     def _next(self, connection: _RuntimeConnection) -> None:
-        if self._running and self._undelivered is None:
-            _refuse(connection, 403, "InvalidStateTransition", f"Answer {self._running} first.")
+        if self._inflow is not None:
+            self._cut_short(self._inflow)
+        if self._running is not None and self._undelivered is None:
+            _refuse(connection, 403, "InvalidStateTransition", f"Answer {self._running.request} first.")
             return
         if self._waiting is not None and self._waiting is not connection:
             self._waiting.transport.close()
@@ -132,34 +149,50 @@ class RuntimeApi:
             self._asked = True
             self._owner.polled()
 
-    def _answer(self, connection: _RuntimeConnection, request: Request, path: str) -> None:
-        name, _, what = path.partition("/")
+    def _answer(self, connection: _RuntimeConnection, request: Request) -> None:
+        name, _, what = request.target[len(_INVOCATION) :].partition("/")
+        running = self._running
+        inflow, connection.inflow = connection.inflow, None
         if what not in ("response", "error"):
-            _refuse(connection, 404, "NotFound", f"There is no {request.path}.")
-            return
-        if not self._running or name != self._running:
+            _refuse(connection, 404, "NotFound", f"There is no {request.target}.")
+        elif running is None or name != running.request or (what == "response" and inflow is not self._inflow):
             _refuse(connection, 400, "InvalidRequestID", "Invalid request ID")
-            return
-        self._running = ""
-        error_type = request.headers.get("lambda-runtime-function-error-type")
-        if what == "error":
-            error_type = error_type or "Unhandled"
-        if len(request.body) > MAX_RESPONSE:
-            _refuse(connection, 413, "RequestEntityTooLarge", "Exceeded maximum allowed payload size (6291556 bytes).")
-            body = _error_body(
-                "Function.ResponseSizeTooLarge",
-                f"Response payload size exceeded maximum allowed payload size ({MAX_RESPONSE} bytes).",
-            )
-            self._owner.answered(name, body, error_type="Function.ResponseSizeTooLarge")
-            return
-        self._owner.answered(name, request.body, error_type=error_type)
-        # In the loop's next round, behind the caller's answer: a send is what costs most, and the caller waits.
-        asyncio.get_running_loop().call_soon(_accept, connection)
+        elif request.cut or (inflow is not None and inflow.too_large):
+            self._too_large(connection, inflow)
+        else:
+            error_type, body = _error_of(request, what)
+            self._settle(self._inflow, request.body if body is None else body, error_type)
+            # In the loop's next round, behind the caller's answer: a send is what costs most, and the caller waits.
+            asyncio.get_running_loop().call_soon(connection.accept)
+
+    def _settle(self, inflow: Inflow | None, body: bytes, error_type: str | None) -> None:
+        """What runs is answered: tell the owner."""
+        running, self._running, self._inflow = self._running, None, None
+        assert running is not None
+        if inflow is None:
+            self._owner.answered(running.request, body, error_type=error_type)
+        else:
+            inflow.finish(error_type, body)
+            self._owner.answered(running.request, body, error_type=error_type, streamed=True)
+
+    def _too_large(self, connection: _RuntimeConnection, inflow: Inflow | None) -> None:
+        limit = MAX_RESPONSE if inflow is None else MAX_STREAM
+        _refuse(connection, 413, "RequestEntityTooLarge", f"Exceeded maximum allowed payload size ({limit} bytes).")
+        message = f"Response payload size exceeded maximum allowed payload size ({limit} bytes)."
+        self._settle(inflow, _error_body("Function.ResponseSizeTooLarge", message), "Function.ResponseSizeTooLarge")
+
+    def _cut_short(self, inflow: Inflow) -> None:
+        """The runtime asks for more work, but its streamed response never came to its end."""
+        message = "The connection that the response was streamed on ended before the response did."
+        self._settle(inflow, _error_body("Runtime.TruncatedResponse", message), "Runtime.TruncatedResponse")
 
 
 class _RuntimeConnection(Connection):
+    """One connection of the runtime; also the flow of a response that is streamed on it."""
+
     def __init__(self, api: RuntimeApi) -> None:
-        super().__init__()
+        super().__init__(MAX_HEAD, MAX_RESPONSE, cut=True)
+        self.inflow: Inflow | None = None
         self._api = api
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -169,12 +202,39 @@ class _RuntimeConnection(Connection):
     def connection_lost(self, exc: Exception | None) -> None:
         self._api.closed(self)
 
+    def begin(self, request: Request) -> Callable[[bytes], None] | None:
+        return self._api.begin(self, request)
+
     def handle(self, request: Request) -> None:
         self._api.handle(self, request)
 
+    def accept(self) -> None:
+        """Answer that what was posted is taken."""
+        self.transport.write(_ACCEPTED)
 
-def _accept(connection: Connection) -> None:
-    connection.answer(202, b'{"status":"OK"}')
+    def pause(self) -> None:
+        self.transport.pause_reading()
+
+    def resume(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
+
+
+def _error_of(request: Request, what: str) -> tuple[str | None, bytes | None]:
+    """The handler's error in an answer, if it is one; with its body where that came in a trailer."""
+    header = request.header(b"lambda-runtime-function-error-type")
+    error_type = header.decode("latin-1") if header is not None else None
+    if what == "error":
+        return error_type or "Unhandled", None
+    if error_type is None:
+        return None, None
+    encoded = request.header(b"lambda-runtime-function-error-body")
+    if encoded is None:
+        return error_type, None
+    try:
+        return error_type, base64.b64decode(encoded, validate=True)
+    except binascii.Error:
+        return error_type, _error_body(error_type, "The error's body in the trailer is not base64.")
 
 
 def _refuse(connection: Connection, status: int, kind: str, message: str) -> None:
