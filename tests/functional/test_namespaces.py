@@ -247,11 +247,11 @@ def test_only_the_limits_of_the_kernel_are_claimed(box: NamespacesSandbox) -> No
     assert box.enforced >= {"memory", "freeze", "tmp", "network", "filesystem", "pids"}
 
 
-def test_it_dies_with_its_outer_process(box: NamespacesSandbox) -> None:
+def test_it_dies_with_the_zygote(box: NamespacesSandbox) -> None:
     """A parent-death signal, so that not even SIGKILL of the process that watches it leaves it behind."""
-    outer = next(p for p in psutil.Process().children() if p.environ().get("WORKBENCH_INSTANCE") == box.name)
-    [inner] = outer.children()
-    os.kill(outer.pid, signal.SIGKILL)
+    [zygote] = [p for p in psutil.Process().children() if "wb_zygote.py" in " ".join(p.cmdline())]
+    [inner] = [p for p in zygote.children() if p.environ().get("WORKBENCH_INSTANCE") == box.name]
+    os.kill(zygote.pid, signal.SIGKILL)
     assert eventually(lambda: not inner.is_running() or inner.status() == psutil.STATUS_ZOMBIE)
     assert box.exit_code() == -signal.SIGKILL
 

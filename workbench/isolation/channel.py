@@ -3,6 +3,7 @@ environment."""
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import sys
@@ -75,8 +76,13 @@ def environment(
     of_language |= languages.environment(
         spec.language, runtime_dir=runtime_dir, task_root=task_root, lang_dir=lang_dir, opt_dir=opt_dir
     )
+    for_the_host: dict[str, str] = {}  # which takes them out again
+    if spec.opt is not None:
+        for_the_host["WORKBENCH_OPT"] = opt_dir
+    if spec.ports:
+        for_the_host["WORKBENCH_PORTS"] = json.dumps(spec.ports)
     return {
-        "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin",
+        "PATH": "/var/lang/bin:/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin:/opt/bin",
         "LANG": "C.UTF-8",
         "TZ": ":UTC",
         "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
@@ -98,6 +104,7 @@ def environment(
         "TMPDIR": home,
         VARIABLE: session_id(),
         "WORKBENCH_INSTANCE": spec.name,
+        **for_the_host,
     }
 
 

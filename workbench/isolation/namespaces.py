@@ -1,51 +1,38 @@
 """The namespaces sandbox: a container without an engine, made of the kernel's own parts by an unprivileged user.
 
 Its processes, mounts, host name, network and IPC are its own; its root file system is read-only and /tmp is limited;
-it has no capability and can gain none. `_boxed.py` says how it is built.
+it has no capability and can gain none. `runtimes/wb_box.py` says how it is built, `runtimes/wb_zygote.py` from what.
+
+An instance that is spawned has an interpreter of its own, started for it. One made by ZYGOTE goes on in a fork of the
+zygote, which has the runtime imported; only `lambda_host.py` in Python has this choice, anything else is spawned, and
+so is an instance whose variables mean something to a starting process only (see `_FOR_A_NEW_PROCESS`).
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
-import json
 import os
-import signal
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from workbench.errors import CapabilityMissing, DeploymentError
-from workbench.isolation import cgroups, channel, keeper, rootfs
+from workbench.isolation import cgroups, channel, keeper, languages, rootfs, zygote
 from workbench.isolation.limits import Limits
 from workbench.isolation.tree import ProcessTree
-from workbench.sandbox import SandboxSpec, Usage
-from workbench.session import VARIABLE, session_id
+from workbench.sandbox import SandboxSpec, Technique, Usage
 
 NAME = "namespaces"
+TECHNIQUES = frozenset({Technique.SPAWN, Technique.ZYGOTE})
 
 UID = 64_535
 """The user that root's instances run as: one that no distribution gives to anybody."""
 
-_BUILDER = Path(__file__).with_name("_boxed.py")
-_PATIENCE_S = 30.0
-_REFUSED = {errno.EPERM, errno.EACCES, errno.ENOSPC, errno.ENOSYS, errno.EINVAL}
-_STEPS_THAT_ARE_REFUSED = {  # by the machine's rules; another step's failure is not for want of a permission
-    "entering a mount namespace as root",
-    "entering a user namespace",
-    "mapping the user",
-    "making mounts private",
-    "mounting /proc",
-    "changing the root",
-}
-_REMEDY = (
-    "Allow user namespaces (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone=1, "
-    "kernel.apparmor_restrict_unprivileged_userns=0), or use sandbox='docker' or sandbox='process'."
-)
+_SHM_MB = 64
+_FOR_A_NEW_PROCESS = ("LANG", "LC_", "LD_", "MALLOC_", "GLIBC_", "OPENSSL_")
+"""Variables that the loader, the C library or the interpreter read when a process starts, by their beginnings."""
 
 
 def launch(spec: SandboxSpec) -> NamespacesSandbox:
@@ -65,31 +52,24 @@ def launch(spec: SandboxSpec) -> NamespacesSandbox:
         output, write_end = channel.output_pipe()
         undo.callback(os.close, output)
         given.callback(os.close, write_end)
-        setup, builder_end = socket.socketpair()
-        undo.callback(setup.close)
-        given.callback(builder_end.close)
-        environment = channel.environment(spec, task_root="/var/task", runtime_dir="/var/runtime", home="/tmp")
-        environment["WORKBENCH_CONTROL_FD"] = str(theirs.fileno())
-        inherit, address = [theirs.fileno()], ""
+        descriptors, address = {"control": theirs.fileno(), "output": write_end}, ""
         if spec.entry == channel.HTTP_ENTRY:
             listener = channel.http_listener()
             given.callback(listener.close)
             address = channel.address_of(listener)
-            environment["WORKBENCH_LISTEN_FD"] = str(listener.fileno())
-            inherit.append(listener.fileno())
-        process = _start(spec.name, builder_end, write_end, inherit)
-        undo.callback(_end, process)
-        given.close()
-        cgroup = cgroups.create(spec.name, spec.resources, spec.pids_limit)  # while the builder starts
+            descriptors["listener"] = listener.fileno()
+        cgroup = cgroups.create(spec.name, spec.resources, spec.pids_limit)
         if cgroup is not None:
             undo.callback(cgroup.remove)
+            for index, door in enumerate(cgroup.doors()):
+                given.callback(os.close, door)
+                descriptors[f"group{index}"] = door
         held = cgroup.controllers if cgroup is not None else frozenset()
-        order = _order(spec, root, environment, inherit, limit_processes="pids" not in held)
-        inner, handle = _talk(setup, order, cgroup, spec.name)
+        order = _order(spec, root, limit_processes="pids" not in held)
+        life, inner = zygote.launch(order, descriptors, root=root, name=spec.name)
         undo.pop_all()
-    setup.close()
     limits = Limits(ProcessTree(inner, spec.name), cgroup, spec.resources)
-    return NamespacesSandbox(spec, process, handle, limits, ours, output, address, launched_ns)
+    return NamespacesSandbox(spec, life, limits, ours, output, address, launched_ns)
 
 
 class NamespacesSandbox:
@@ -100,8 +80,7 @@ class NamespacesSandbox:
     def __init__(
         self,
         spec: SandboxSpec,
-        process: subprocess.Popen[bytes],
-        handle: int,
+        life: zygote.Life,
         limits: Limits,
         control: socket.socket,
         output: int,
@@ -110,7 +89,7 @@ class NamespacesSandbox:
     ) -> None:
         self.name, self.address, self.control, self.output = spec.name, address, control, output
         self.launched_ns = launched_ns
-        self._process, self._handle, self._limits = process, handle, limits
+        self._life, self._limits = life, limits
         self._lock = threading.RLock()
         self._closed = False
 
@@ -140,115 +119,70 @@ class NamespacesSandbox:
     def exit_code(self) -> int | None:
         """None while it lives; its exit status, or minus the signal that ended it."""
         with self._lock:
-            return self._process.poll()
+            return self._life.exit_code()
 
     def kill(self) -> None:
         """End it and everything it started, at once: the end of its first process is the end of its namespace."""
         with self._lock:
-            if self._process.poll() is None:
-                with contextlib.suppress(ProcessLookupError):
-                    signal.pidfd_send_signal(self._handle, signal.SIGKILL)
+            if self._closed and self._life.exit_code() is not None:
+                return
+            self._life.kill()
             self._limits.end()
-            _end(self._process, patience_s=5.0)
+            self._life.wait(zygote.PATIENCE_S)
 
     def close(self) -> None:
         """`kill`, then release descriptors and the cgroup; its mounts and network went with its namespaces."""
         with self._lock:
             if self._closed:
                 return
-            self._closed = True
             self.kill()
+            self._closed = True
             self._limits.remove()
+            self._life.close()
             self.control.close()
             os.close(self.output)
-            os.close(self._handle)
             keeper.forget(self.name)
 
 
-def _start(name: str, setup: socket.socket, output: int, inherit: list[int]) -> subprocess.Popen[bytes]:
-    try:
-        return subprocess.Popen(
-            [channel.interpreter(), "-I", "-S", "-B", str(_BUILDER), str(setup.fileno())],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            cwd="/",
-            env={"LANG": "C.UTF-8", VARIABLE: session_id(), "WORKBENCH_INSTANCE": name},
-            pass_fds=[setup.fileno(), *inherit],
-            start_new_session=True,  # so that Ctrl-C in the owner's terminal does not end it first
+def _order(spec: SandboxSpec, root: Path, *, limit_processes: bool) -> dict[str, Any]:
+    """What the zygote is told (`wb_zygote.py`); an empty `argv` is the runtime that it has imported."""
+    environment = channel.environment(spec, task_root="/var/task", runtime_dir="/var/runtime", home="/tmp")
+    environment["WORKBENCH_WATCHED"] = "1"  # the zygote sees the owner's end of the control channel close
+    runs_api = spec.entry == channel.LAMBDA_ENTRY
+    argv: list[str] = []
+    if not (spec.technique is Technique.ZYGOTE and runs_api and spec.language == "python" and _as_forked(spec)):
+        argv = languages.command(
+            spec.language,
+            spec.entry,
+            interpreter=rootfs.interpreter(),
+            runtime_dir="/var/runtime",
+            memory_mb=spec.resources.memory_mb,
         )
-    except (OSError, ValueError) as error:
-        raise DeploymentError(f"The process of instance {name} could not be started: {error}.") from error
-
-
-def _order(
-    spec: SandboxSpec, root: Path, environment: Mapping[str, str], inherit: list[int], *, limit_processes: bool
-) -> bytes:
-    """The specification that `_boxed.py` reads, as one JSON line."""
-    order = {
-        "root": str(root),
-        "code": str(spec.code),
+    return {
+        "root": os.path.realpath(root),
+        "binds": [[os.path.realpath(source), target] for source, target in _binds(spec).items()],
         "uid": UID,
         "inside_uid": rootfs.INSIDE_UID,
         "hostname": spec.name[:63],
         "tmp_mb": spec.resources.tmp_mb,
-        "shm_mb": 64,
+        "shm_mb": _SHM_MB,
         "nproc": spec.pids_limit if limit_processes else 0,  # counted by user namespace since Linux 5.14
-        "control": inherit[0],
-        "inherit": inherit,
-        "argv": [rootfs.interpreter(), *channel.PYTHON_OPTIONS, f"/var/runtime/{spec.entry}"],
-        "environment": dict(environment),
+        "prepare": spec.language != "python",  # a host in Python makes its own listener, and speaks for itself
+        "argv": argv,
+        "environment": environment,
     }
-    return json.dumps(order).encode() + b"\n"
 
 
-def _talk(setup: socket.socket, order: bytes, cgroup: cgroups.Cgroup | None, name: str) -> tuple[int, int]:
-    """Have the box built, put its first process under its limits and let it go; its pid and a handle of it."""
-    setup.settimeout(_PATIENCE_S)
-    try:
-        with setup.makefile("rb") as lines:
-            setup.sendall(order)
-            inner = _answer(lines.readline(), name).get("pid")
-            if inner is None:
-                raise DeploymentError(f"The box of instance {name} ended while it was built. Read its output.")
-            handle = os.pidfd_open(inner)
-            try:
-                try:
-                    if cgroup is not None:
-                        cgroup.add(inner)
-                    setup.sendall(b"go\n")
-                except (DeploymentError, OSError):
-                    _answer(lines.readline(), name)  # it has ended: why, is the better error
-                    raise
-                _answer(lines.readline(), name)
-            except BaseException:
-                os.close(handle)
-                raise
-            return inner, handle
-    except TimeoutError as error:
-        raise DeploymentError(f"The box of instance {name} was not built in {_PATIENCE_S:.0f} s.") from error
-    except (ConnectionError, ProcessLookupError) as error:
-        raise DeploymentError(f"The box of instance {name} ended while it was built ({error}).") from error
+def _binds(spec: SandboxSpec) -> Mapping[Path, str]:
+    """What is shown read-only inside, besides the root file system."""
+    shown = {spec.code: "var/task"}
+    if spec.opt is not None:
+        shown[spec.opt] = "opt"
+    tree = languages.tree(spec.language)
+    if tree is not None:
+        shown[tree] = "var/lang"
+    return shown
 
 
-def _answer(line: bytes, name: str) -> dict[str, Any]:
-    if not line:
-        return {}
-    answer: dict[str, Any] = json.loads(line)
-    if "failed" not in answer:
-        return answer
-    number = answer["errno"]
-    reason = os.strerror(number) if number else answer.get("detail", "unknown")
-    what = f"The box of instance {name} could not be built: {answer['failed']} failed ({reason})"
-    if number in _REFUSED and answer["failed"] in _STEPS_THAT_ARE_REFUSED:
-        raise CapabilityMissing(what, _REMEDY)
-    raise DeploymentError(f"{what}. Run `workbench doctor`.")
-
-
-def _end(process: subprocess.Popen[bytes], patience_s: float = 0.0) -> None:
-    """Wait for the outer process, which ends with the inner one; end it where it does not, and the inner with it."""
-    try:
-        process.wait(timeout=patience_s)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+def _as_forked(spec: SandboxSpec) -> bool:
+    return not any(name.startswith(_FOR_A_NEW_PROCESS) for name in spec.environment)

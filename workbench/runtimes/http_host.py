@@ -45,4 +45,5 @@ def _listener() -> socket.socket:
     return socket.create_server(("0.0.0.0", port), backlog=1024)
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

@@ -6,24 +6,40 @@ other instance has a way to it.
 
 from __future__ import annotations
 
+import importlib
 import os
 import socket
 import sys
+import time
 
 # Python runs isolated (-I), which leaves out the script's own directory.
-sys.path.append(os.path.dirname(os.path.abspath(__file__)))
+if os.path.dirname(os.path.abspath(__file__)) not in sys.path:
+    sys.path.append(os.path.dirname(os.path.abspath(__file__)))
 
 import wb_control  # type: ignore[import-not-found]
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
-def main() -> None:
+_READ_AT_IMPORT = ("AWS_LAMBDA_LOG_FORMAT", "AWS_LAMBDA_LOG_LEVEL")
+
+
+def preload() -> None:
+    """Import the runtime client ahead of a fork; AWS_LAMBDA_RUNTIME_API has to be what it will be there."""
+    importlib.import_module("awslambdaric.bootstrap")
+    importlib.import_module("awslambdaric.lambda_runtime_client")
+
+
+def main(port: int = 0) -> None:
     """Pass the Runtime API's listener out, then be an ordinary Lambda runtime until told to end."""
     control = wb_control.connect()
-    with socket.create_server(("127.0.0.1", 0), backlog=16) as listener:
+    with socket.create_server(("127.0.0.1", port), backlog=16) as listener:
         wb_control.mark(control, "sandbox_ready", at_ns=wb_control.STARTED_NS, descriptor=listener.fileno())
         address = f"127.0.0.1:{listener.getsockname()[1]}"
+    wb_control.pass_listeners_out(control)
     os.environ["AWS_LAMBDA_RUNTIME_API"] = address
-    from awslambdaric import bootstrap
+    bootstrap = _bootstrap()
     from awslambdaric.lambda_runtime_client import LambdaRuntimeClient
 
     client = LambdaRuntimeClient(address)
@@ -33,4 +49,16 @@ def main() -> None:
     bootstrap.run(os.environ["_HANDLER"], client)
 
 
-main()
+def _bootstrap() -> Any:
+    loaded = "awslambdaric.bootstrap" in sys.modules
+    from awslambdaric import bootstrap
+
+    if loaded:  # by a zygote, which knew neither this instance's variables nor its time zone
+        if any(name in os.environ for name in _READ_AT_IMPORT):
+            importlib.reload(bootstrap)
+        time.tzset()
+    return bootstrap
+
+
+if __name__ == "__main__":
+    main()

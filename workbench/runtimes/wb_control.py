@@ -39,9 +39,12 @@ def mark(
     at_ns: int | None = None,
     error: dict[str, Any] | None = None,
     descriptor: int | None = None,
+    port: int | None = None,
 ) -> None:
     """Write one mark: `at_ns` on the monotonic clock (now), with an `error` or a file `descriptor` passed out."""
     message: dict[str, Any] = {"mark": name, "at_ns": at_ns or time.monotonic_ns()}
+    if port is not None:
+        message["port"] = port
     if error is not None:
         message["error"] = error
     line = json.dumps(message).encode() + b"\n"
@@ -53,11 +56,21 @@ def mark(
         control.sendall(line[sent:])
 
 
+def pass_listeners_out(control: socket.socket) -> None:
+    """Listen on each of the ports that the owner serves in here, and pass the listeners out."""
+    for port in json.loads(os.environ.pop("WORKBENCH_PORTS", "[]")):
+        with socket.create_server(("127.0.0.1", port), backlog=128) as listener:
+            mark(control, "listener", descriptor=listener.fileno(), port=port)
+
+
 def use_task_root() -> str:
-    """Make the service importable, before everything else as on Lambda; returns its directory."""
+    """Make the service importable, before everything else as on Lambda, and its layers next; returns its directory."""
     runtime = os.path.dirname(os.path.abspath(__file__))
     task_root = os.environ.get("LAMBDA_TASK_ROOT") or os.getcwd()
-    sys.path[:] = [task_root, *(entry for entry in sys.path if entry != runtime), runtime]
+    opt, version = os.environ.pop("WORKBENCH_OPT", ""), f"python{sys.version_info.major}.{sys.version_info.minor}"
+    places = (f"{opt}/python/lib/{version}/site-packages", f"{opt}/python") if opt else ()
+    layers = [place for place in places if os.path.isdir(place)]
+    sys.path[:] = [task_root, *layers, *(entry for entry in sys.path if entry != runtime), runtime]
     return task_root
 
 
@@ -76,8 +89,11 @@ def _end_with_owner(control: socket.socket) -> None:
     The owner never writes, so the first thing that can happen on the channel is its end. On Linux the kernel itself
     then sends SIGKILL to the process group (F_SETSIG): that also ends a handler that never gives up the interpreter,
     or that is stopped. A parent-death signal would not do: it fires when the *thread* that launched us ends. A
-    namespace's first process ignores signals from within, so there, and elsewhere than on Linux, a thread watches.
+    namespace's first process ignores signals from within, so there, and elsewhere than on Linux, a thread watches;
+    unless somebody outside does (WORKBENCH_WATCHED).
     """
+    if os.environ.pop("WORKBENCH_WATCHED", ""):
+        return
     if sys.platform == "linux" and os.getpid() != 1:
         import fcntl
         import signal
