@@ -63,11 +63,19 @@ def serve(
     access_key: Annotated[str, typer.Option(help="Access key id to accept; default: a new one.")] = "",
     secret_key: Annotated[str, typer.Option(help="Its secret; default: a new one.")] = "",
     state: Annotated[Path | None, typer.Option(help="Keep functions and accepted events here across restarts.")] = None,
+    cold_start: Annotated[str, typer.Option(help="How instances are started: auto, spawn or zygote.")] = "auto",
 ) -> None:
     """Run the local Lambda-compatible platform until it is interrupted."""
     from workbench.faas import serve as platform
 
-    platform.run(port=port, isolation=isolation, access_key=access_key, secret_key=secret_key, state=state)
+    platform.run(
+        port=port,
+        isolation=isolation,
+        access_key=access_key,
+        secret_key=secret_key,
+        state=state,
+        cold_start=cold_start,
+    )
 
 
 @app.command()

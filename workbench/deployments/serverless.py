@@ -6,6 +6,8 @@ Nothing runs until a request comes; the platform starts an instance for every re
 from __future__ import annotations
 
 import base64
+import copy
+import functools
 import json
 import time
 import uuid
@@ -49,13 +51,17 @@ class ServerlessDeployment:
         self._platform = platform
         self._owns_platform = owns_platform
         self._closed = False
+        self._of: ServerlessDeployment | None = None
+        self._qualifier: str | None = None
         self._name = f"{service.name[:50]}-{uuid.uuid4().hex[:6]}"
         self._path = f"/2015-03-31/functions/{quote(self._name)}/invocations"
         timeout = service.resources.timeout_s + 30  # the function's own limit answers first; 30 s more for its init
         self._client = platform.access.client(timeout)
-        self._cold_client = platform.access.client(timeout)
-        self._cold_client.meta.events.register("before-sign.lambda.Invoke", _ask_for_cold)
-        self.sandbox = str(platform.request("GET", "/_workbench/health")["isolation"])
+        self._cold_client = self._client_for("force")
+        health = platform.request("GET", "/_workbench/health")
+        self._isolation = str(health["isolation"])
+        self.techniques: tuple[str, ...] = tuple(health["techniques"])
+        self.sandbox = self._labelled(health["technique"])
         self._create(package(service))
 
     @property
@@ -70,6 +76,35 @@ class ServerlessDeployment:
     def invoke_cold(self, payload: Any) -> InvocationResult:
         """The same, on an instance made for this request."""
         return self._invoke(self._cold_client, payload)
+
+    def by(self, technique: str) -> Self:
+        """The same function, whose cold starts are by the technique named, of `techniques`; ends with this one.
+
+        Raises DeploymentError when there is no such technique here, or no snapshot can be made of the function.
+        """
+        if technique not in self.techniques:
+            raise DeploymentError(f"Here instances are started by {', '.join(self.techniques)}; not by {technique!r}.")
+        if technique == "snapshot":
+            self._ask("POST", "template")  # before the first cold start, which must not pay for it
+        other = self._view()
+        other._cold_client = self._client_for(technique)
+        other.sandbox = self._labelled(technique)
+        return other
+
+    def provisioned(self, n: int) -> Self:
+        """The same function with `n` instances kept ready (provisioned concurrency), until it is closed."""
+        other = self._view()
+        with _translated(f"keep {n} instances of {self._name} ready"):
+            other._qualifier = str(self._client.publish_version(FunctionName=self._name)["Version"])
+            self._client.get_waiter("published_version_active").wait(
+                FunctionName=self._name, Qualifier=other._qualifier, WaiterConfig={"Delay": 1, "MaxAttempts": 120}
+            )
+            self._client.put_provisioned_concurrency_config(
+                FunctionName=self._name, Qualifier=other._qualifier, ProvisionedConcurrentExecutions=n
+            )
+        other._await_provisioned()
+        other.sandbox = f"{self._isolation}, provisioned"
+        return other
 
     def targets(self, payload: Any) -> tuple[Target, ...]:
         """The Invoke request, signed once for many sends (AWS takes a signature for five minutes)."""
@@ -133,13 +168,16 @@ class ServerlessDeployment:
         if self._closed:
             return
         self._closed = True
-        if self._owns_platform:
+        if self._of is not None:
+            self._close_view()
+        elif self._owns_platform:
             self._platform.close()
         else:
             with _translated(f"delete {self._name}"):
                 self._client.delete_function(FunctionName=self._name)
-        self._client.close()
         self._cold_client.close()
+        if self._of is None:
+            self._client.close()
 
     def __enter__(self) -> Self:
         return self
@@ -148,6 +186,35 @@ class ServerlessDeployment:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _view(self) -> Self:
+        other = copy.copy(self)
+        other._of = self
+        return other
+
+    def _close_view(self) -> None:
+        if self._qualifier is not None and self._of is not None and not self._of._closed:
+            with _translated(f"keep no instances of {self._name} ready"):
+                self._client.delete_provisioned_concurrency_config(FunctionName=self._name, Qualifier=self._qualifier)
+                self._client.delete_function(FunctionName=self._name, Qualifier=self._qualifier)
+
+    def _await_provisioned(self) -> None:
+        while True:
+            found = self._client.get_provisioned_concurrency_config(FunctionName=self._name, Qualifier=self._qualifier)
+            if found["Status"] == "READY":
+                return
+            if found["Status"] == "FAILED":
+                self.close()
+                raise DeploymentError(f"No instance of {self._name} could be kept ready: {found.get('StatusReason')}")
+            time.sleep(0.02)
+
+    def _labelled(self, technique: str) -> str:
+        return self._isolation if technique == "spawn" else f"{self._isolation}, {technique}"
+
+    def _client_for(self, cold: str) -> Any:
+        client = self._platform.access.client(self.service.resources.timeout_s + 30)
+        client.meta.events.register("before-sign.lambda.Invoke", functools.partial(_ask_for_cold, cold=cold))
+        return client
 
     def _create(self, ready: Package) -> None:
         with _translated(f"create {self._name}"):
@@ -164,7 +231,9 @@ class ServerlessDeployment:
     def _invoke(self, client: Any, payload: Any) -> InvocationResult:
         began = time.perf_counter()
         try:
-            answer = client.invoke(FunctionName=self._name, Payload=json.dumps(payload).encode(), LogType="Tail")
+            which = {"Qualifier": self._qualifier} if self._qualifier else {}
+            body = json.dumps(payload).encode()
+            answer = client.invoke(FunctionName=self._name, Payload=body, LogType="Tail", **which)
             content = answer["Payload"].read()
         except client.exceptions.TooManyRequestsException as error:
             raise Throttled(f"{self._name} was throttled: {error}. Raise its concurrency with scale(n).") from error
@@ -173,15 +242,15 @@ class ServerlessDeployment:
         except (ClientError, BotoCoreError) as error:
             raise InvocationError(f"The platform did not run {self._name}: {error}") from error
         latency_ms = (time.perf_counter() - began) * 1000
-        body = json.loads(content) if content else None
+        given = json.loads(content) if content else None
         log = base64.b64decode(answer.get("LogResult", "")).decode("utf-8", "replace")
         if "FunctionError" in answer:
-            raise _function_error(body, log)
-        return _result(body, answer["ResponseMetadata"], log, latency_ms)
+            raise _function_error(given, log)
+        return _result(given, answer["ResponseMetadata"], log, latency_ms)
 
 
-def _ask_for_cold(request: Any, **_: Any) -> None:
-    request.headers[COLD_HEADER] = "force"
+def _ask_for_cold(request: Any, *, cold: str, **_: Any) -> None:
+    request.headers[COLD_HEADER] = cold
 
 
 def _settings(service: Service) -> dict[str, Any]:

@@ -67,6 +67,9 @@ class PrivateApi:
                 if log is not None:
                     return web.json_response({"log": log.decode("utf-8", "replace")})
                 raise not_found(f"{name}, instance {instance}")
+            case "POST", ["functions", name, "template"]:
+                await self._supervisor.prepare(self._operations.find(name))
+                return web.json_response({})
             case "DELETE", ["functions", name, "instances", instance]:
                 if await self._supervisor.crash(self._operations.find(name).name, instance):
                     return web.json_response({})
@@ -77,6 +80,8 @@ class PrivateApi:
         return {
             "status": "ok",
             "isolation": self._isolation,
+            "technique": str(self._supervisor.start_by.technique),
+            "techniques": sorted(self._supervisor.start_by.techniques),
             "functions": len(self._operations.functions),
             "instances": self._supervisor.instance_count,
             "queued_events": len(self._events),

@@ -69,7 +69,7 @@ class Supervisor:
     ) -> None:
         prefix = f"faas-{secrets.token_hex(3)}"
         self._scheduler = Scheduler(policy, prefix)
-        self._start_by = start
+        self.start_by = start
         self.watchers: list[Watcher] = []
         self.moved: list[Callable[[m.Moved], None]] = []
         self._code = code
@@ -175,7 +175,7 @@ class Supervisor:
         return await answer
 
     def _check_technique(self, function: Function, wish: str) -> None:
-        can = sorted(self._start_by.techniques if function.language == "python" else {Technique.SPAWN})
+        can = sorted(self.start_by.techniques if function.language == "python" else {Technique.SPAWN})
         if wish not in can:
             raise AwsError(
                 "InvalidParameterValueException",
@@ -310,7 +310,7 @@ class Supervisor:
 
     def _start(self, command: m.StartInstance) -> None:
         function = self._versions[command.function, command.version]
-        technique = self._start_by.technique_for(function, command.technique)
+        technique = self.start_by.technique_for(function, command.technique)
         live = self._new_instance(command.instance, function, technique, self._host, provisioned=command.provisioned)
         self._instances[command.instance] = live
         live.start()
