@@ -80,6 +80,7 @@ class ServerlessDeployment:
     def by(self, technique: str) -> Self:
         """The same function, whose cold starts are by the technique named, of `techniques`; ends with this one.
 
+        Its `pattern` is the technique's name, so that measurements of several can stand beside each other.
         Raises DeploymentError when there is no such technique here, or no snapshot can be made of the function.
         """
         if technique not in self.techniques:
@@ -88,7 +89,7 @@ class ServerlessDeployment:
             self._ask("POST", "template")  # before the first cold start, which must not pay for it
         other = self._view()
         other._cold_client = self._client_for(technique)
-        other.sandbox = self._labelled(technique)
+        other.pattern, other.sandbox = technique, self._isolation
         return other
 
     def provisioned(self, n: int) -> Self:
@@ -103,7 +104,7 @@ class ServerlessDeployment:
                 FunctionName=self._name, Qualifier=other._qualifier, ProvisionedConcurrentExecutions=n
             )
         other._await_provisioned()
-        other.sandbox = f"{self._isolation}, provisioned"
+        other.pattern, other.sandbox = "provisioned", self._isolation
         return other
 
     def targets(self, payload: Any) -> tuple[Target, ...]:
