@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from workbench.faas.storage import Storage
@@ -11,12 +12,16 @@ Record = dict[str, Any]
 
 
 class Attached:
-    """The records of one kind by function and qualifier; the qualifier is empty for the function itself."""
+    """The records of one kind by function and qualifier; the qualifier is empty for the function itself.
+
+    `gone`, when set, is told of each that is removed.
+    """
 
     def __init__(self, storage: Storage, kind: str) -> None:
         self._storage = storage
         self._kind = kind
         self._records: dict[str, dict[str, Record]] = {}
+        self.gone: Callable[[str, str], Awaitable[None]] | None = None
         for function, qualifier, text in storage.attachments(kind):
             self._records.setdefault(function, {})[qualifier] = json.loads(text)
 
@@ -41,6 +46,8 @@ class Attached:
         """Forget a record."""
         await self._storage.detach(self._kind, function, qualifier)
         self._forget(function, qualifier)
+        if self.gone is not None:
+            await self.gone(function, qualifier)
 
     async def drop(self, function: str, qualifier: str | None = None) -> None:
         """The function, or one version or alias of it, is deleted: its records are too."""

@@ -28,11 +28,12 @@ SERVICES = ("lambda", "sqs", "sns", "events", "s3")
 _MESSAGE_BYTES = 1024
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rules:
     """How a function wants its events treated; targets are ARNs, empty where there is none.
 
-    `arn` is the function's own with the qualifier that was invoked; `closed`: its reserved concurrency is zero.
+    `arn` is the function's own with the qualifier that was invoked; `closed`: its reserved concurrency is zero;
+    `endless`: it may be part of a loop of functions.
     """
 
     arn: str = ""
@@ -42,6 +43,7 @@ class Rules:
     on_failure: str = ""
     dead_letter: str = ""
     closed: bool = False
+    endless: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -201,7 +201,7 @@ class EventQueue:
                 messages.append(message)
                 continue
             try:
-                events.append(self._for_function(event, message))
+                events.append(self._for_function(event, message, rules))
             except AwsError as error:
                 self._failed(message.target, event.id, error)
         await self._surely(self._settle, event.id, events, messages)
@@ -214,8 +214,8 @@ class EventQueue:
             self._counts.dropped_retries += 1
 
     @staticmethod
-    def _for_function(event: StoredEvent, message: StoredMessage) -> StoredEvent:
-        if event.hops >= MAX_HOPS:
+    def _for_function(event: StoredEvent, message: StoredMessage, rules: Rules) -> StoredEvent:
+        if event.hops >= MAX_HOPS and not rules.endless:
             raise AwsError(
                 "RecursiveInvocationException", f"The event went through {MAX_HOPS} functions; it stops here."
             )

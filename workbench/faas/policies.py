@@ -1,8 +1,8 @@
 """Resource policies of functions: statements as AddPermission writes them, and what they allow.
 
 Only what AddPermission can write is evaluated: Allow statements with the operators that it uses. Shapes as in the AWS
-Lambda developer guide ("Viewing resource-based IAM policies in Lambda", "Control access to Lambda function URLs"). Of the
-two actions that AWS asks for on new URLs since October 2025, lambda:InvokeFunctionUrl alone decides here.
+Lambda developer guide ("Viewing resource-based IAM policies in Lambda", "Control access to Lambda function URLs").
+Of the two actions that AWS asks for on new URLs since October 2025, lambda:InvokeFunctionUrl alone decides here.
 """
 
 from __future__ import annotations
