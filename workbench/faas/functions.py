@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import re
 import sys
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from workbench.errors import PackageError
 from workbench.faas.aws_errors import invalid
+from workbench.faas.code_store import opt_name
 from workbench.isolation import languages
 from workbench.service import Resources
 
@@ -22,10 +24,9 @@ LATEST = "$LATEST"
 _PYTHON = re.compile(r"python3\.\d+")
 _RUNNING = f"python{sys.version_info.major}.{sys.version_info.minor}"
 
-# What both CreateFunction and UpdateFunctionConfiguration take. Only the first line has an effect here; the rest is
-# kept and shown, as a description is.
-_EFFECTIVE = ("Handler", "Runtime", "Timeout", "MemorySize", "Environment", "EphemeralStorage")
-_KEPT = ("Role", "Description", "TracingConfig", "LoggingConfig", "DeadLetterConfig", "KMSKeyArn", "FileSystemConfigs")
+# What both CreateFunction and UpdateFunctionConfiguration take. The second line is kept and shown, as a description is.
+_EFFECTIVE = ("Handler", "Runtime", "Timeout", "MemorySize", "Environment", "EphemeralStorage", "SnapStart")
+_KEPT = ("Role", "Description", "TracingConfig", "LoggingConfig", "DeadLetterConfig", "KMSKeyArn")
 SETTINGS = (*_EFFECTIVE, *_KEPT)
 
 _DEFAULTS: dict[str, Any] = {
@@ -36,7 +37,7 @@ _DEFAULTS: dict[str, Any] = {
     "TracingConfig": {"Mode": "PassThrough"},
     "PackageType": "Zip",
     "Architectures": ["x86_64"],
-    "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
+    "SnapStart": {"ApplyOn": "None"},
 }
 
 
@@ -55,6 +56,11 @@ class Function:
     reserved: int | None = None
     number: str = LATEST  # "$LATEST", or the number that PublishVersion gave
     layers: tuple[str, ...] = ()  # digests of its layers' code, hexadecimal, in the order they are laid over each other
+    state: str = "Active"  # "Pending" while a version's snapshot is made, "Failed" when that went wrong
+    state_reason: str = ""
+    origin: str = ""  # of a version: the `content` that $LATEST had
+    update_runtime_on: str = "Auto"
+    recursive_loop: str = "Terminate"
 
     @property
     def id(self) -> str:
@@ -63,8 +69,24 @@ class Function:
 
     @property
     def arn(self) -> str:
-        """Its Amazon Resource Name, in an account of zeros."""
+        """The function's Amazon Resource Name, in an account of zeros; whatever the version."""
         return f"arn:aws:lambda:{self.region}:{ACCOUNT}:function:{self.name}"
+
+    @property
+    def version_arn(self) -> str:
+        """The ARN of exactly this version."""
+        return f"{self.arn}:{self.number}"
+
+    @property
+    def stored(self) -> frozenset[str]:
+        """What it needs of the stored code, by the names that the code store has for it."""
+        return frozenset({self.code_sha256, *self.layers, opt_name(self.layers)} - {""})
+
+    @property
+    def content(self) -> str:
+        """A digest of all that a published version has of it."""
+        parts = json.dumps([dict(self.settings), self.code_sha256, self.layers], sort_keys=True)
+        return hashlib.sha256(parts.encode()).hexdigest()
 
     @property
     def version(self) -> str:
@@ -79,8 +101,7 @@ class Function:
     @property
     def snap_start(self) -> bool:
         """Whether its instances are forked from an initialised one."""
-        wish = self.settings.get("SnapStart", {}).get("ApplyOn", "None")
-        return self.number != LATEST and wish == "PublishedVersions"
+        return self.number != LATEST and _apply_on(self.settings) == "PublishedVersions"
 
     @property
     def timeout_s(self) -> int:
@@ -102,25 +123,38 @@ class Function:
         """The variables of its own."""
         return dict(self.settings.get("Environment", {}).get("Variables", {}))
 
-    def configuration(self) -> dict[str, Any]:
-        """As AWS's FunctionConfiguration; a change is in force when it is answered, so the state is always Active."""
+    def configuration(self, arn: str = "") -> dict[str, Any]:
+        """As AWS's FunctionConfiguration, under its unqualified ARN unless another is given.
+
+        A change is in force when it is answered, so only a version whose snapshot is being made is not Active.
+        """
         return {
             **self.settings,
             "FunctionName": self.name,
-            "FunctionArn": self.arn,
+            "FunctionArn": arn or self.arn,
             "CodeSize": self.code_size,
-            "CodeSha256": base64.b64encode(bytes.fromhex(self.code_sha256)).decode(),
+            "CodeSha256": base64_digest(self.code_sha256),
             "LastModified": self.last_modified,
-            "Version": LATEST,
+            "Version": self.number,
             "RevisionId": self.revision,
-            "State": "Active",
+            "State": self.state,
+            "StateReason": self.state_reason or None,
+            "StateReasonCode": {"Pending": "Creating", "Failed": "FunctionError"}.get(self.state),
             "LastUpdateStatus": "Successful",
             "LoggingConfig": self.settings.get("LoggingConfig")
             or {"LogFormat": "Text", "LogGroup": f"/aws/lambda/{self.name}"},
-            "RuntimeVersionConfig": {
-                "RuntimeVersionArn": f"arn:aws:lambda:{self.region}::runtime:{_RUNNING}.{sys.version_info.micro}"
+            "SnapStart": {
+                "ApplyOn": _apply_on(self.settings),
+                "OptimizationStatus": "On" if self.snap_start and self.state == "Active" else "Off",
             },
+            "RuntimeVersionConfig": {"RuntimeVersionArn": self.runtime_version_arn},
         }
+
+    @property
+    def runtime_version_arn(self) -> str:
+        """The ARN of the runtime that it runs on."""
+        on = f"{_RUNNING}.{sys.version_info.micro}" if self.language == "python" else self.settings["Runtime"]
+        return f"arn:aws:lambda:{self.region}::runtime:{on}"
 
     def with_code(self, sha256: str, size: int) -> Function:
         """The function with other code."""
@@ -131,6 +165,18 @@ class Function:
         changed = replace(self, settings={**self.settings, **changes}, **_changed())
         _check(changed)
         return changed
+
+    def with_layers(self, layers: Sequence[tuple[str, str, int]]) -> Function:
+        """The function with other layers, each as its version's ARN, the digest of its code and the ZIP's size."""
+        shown = [{"Arn": arn, "CodeSize": size} for arn, _, size in layers]
+        settings = {k: v for k, v in self.settings.items() if k != "Layers"} | ({"Layers": shown} if shown else {})
+        return replace(self, settings=settings, layers=tuple(digest for _, digest, _ in layers), **_changed())
+
+    def published(self, number: int, description: str | None) -> Function:
+        """The version of that number, as this is now."""
+        settings = self.settings if description is None else {**self.settings, "Description": description}
+        version = replace(self, settings=settings, number=str(number), origin=self.content, **_changed())
+        return replace(version, state="Pending", state_reason=_PREPARING) if version.snap_start else version
 
     def to_json(self) -> str:
         """For the storage."""
@@ -143,35 +189,6 @@ class Function:
         return cls(**{**values, "layers": tuple(values.get("layers", ()))})
 
 
-class Functions:
-    """All functions by name."""
-
-    def __init__(self) -> None:
-        self._by_name: dict[str, Function] = {}
-
-    def get(self, name: str) -> Function | None:
-        """The function of that name."""
-        return self._by_name.get(name)
-
-    def put(self, function: Function) -> None:
-        """Add or replace one."""
-        self._by_name[function.name] = function
-
-    def remove(self, name: str) -> None:
-        """Forget one."""
-        self._by_name.pop(name, None)
-
-    def __iter__(self) -> Iterator[Function]:
-        return iter(sorted(self._by_name.values(), key=lambda f: f.name))
-
-    def __len__(self) -> int:
-        return len(self._by_name)
-
-    def reserved(self, *, but: str = "") -> int:
-        """The concurrency reserved by all functions, one left out."""
-        return sum(f.reserved or 0 for f in self._by_name.values() if f.name != but)
-
-
 def new_function(name: str, region: str, given: Mapping[str, Any], sha256: str, size: int) -> Function:
     """A function from CreateFunction's input; raises AwsError when it cannot run here."""
     settings = {**_DEFAULTS, **{k: given[k] for k in (*SETTINGS, "Architectures") if k in given}}
@@ -180,10 +197,23 @@ def new_function(name: str, region: str, given: Mapping[str, Any], sha256: str, 
     return function
 
 
-def _changed() -> dict[str, Any]:
+def _apply_on(settings: Mapping[str, Any]) -> str:
+    return str(settings.get("SnapStart", {}).get("ApplyOn", "None"))
+
+
+def timestamp() -> str:
+    """Now, as the API writes it."""
     now = datetime.now(UTC)
-    stamp = now.strftime("%Y-%m-%dT%H:%M:%S.") + f"{now.microsecond // 1000:03d}+0000"
-    return {"last_modified": stamp, "revision": str(uuid.uuid4())}
+    return now.strftime("%Y-%m-%dT%H:%M:%S.") + f"{now.microsecond // 1000:03d}+0000"
+
+
+def base64_digest(sha256: str) -> str:
+    """A hexadecimal digest as the API shows it."""
+    return base64.b64encode(bytes.fromhex(sha256)).decode()
+
+
+def _changed() -> dict[str, Any]:
+    return {"last_modified": timestamp(), "revision": str(uuid.uuid4())}
 
 
 def _check(function: Function) -> None:
@@ -192,11 +222,17 @@ def _check(function: Function) -> None:
         if not settings.get(needed):
             raise invalid(f"{needed} is mandatory for functions created with deployment packages.")
     runtime = settings["Runtime"]
-    if not _PYTHON.fullmatch(runtime):
+    language = function.language
+    if not language or (language == "python" and not _PYTHON.fullmatch(runtime)):
         raise invalid(
-            f"The runtime {runtime} is not available here; this platform runs Python functions (on {_RUNNING}). "
-            f"Use Runtime={_RUNNING}."
+            f"The runtime {runtime} is not available here; this platform runs Python 3 functions (on {_RUNNING}), and "
+            f"Node.js and Java functions where those are installed. Use Runtime={_RUNNING}."
         )
+    if _apply_on(settings) != "None":
+        if language != "python":
+            raise invalid(f"{runtime} is not supported for SnapStart enabled functions; only Python is here.")
+        if settings["EphemeralStorage"]["Size"] > 512:
+            raise invalid("SnapStart is not supported with an EphemeralStorage of more than 512 MB; leave one out.")
     try:
         _ = function.resources
     except PackageError as error:
@@ -210,4 +246,5 @@ def _check(function: Function) -> None:
         raise invalid(f"The environment variables you provided contain what the platform keeps for itself: {what}.")
 
 
+_PREPARING = "The function is being initialized for its snapshot."
 _RESERVED = frozenset({"_HANDLER", "_X_AMZN_TRACE_ID", "LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR", "AWS_REGION"})

@@ -1,4 +1,4 @@
-"""Lambda's quotas on code, in bytes ("Lambda quotas", AWS Lambda Developer Guide)."""
+"""Lambda's quotas, sizes in bytes ("Lambda quotas", AWS Lambda Developer Guide)."""
 
 MAX_ZIP = 50 * 2**20
 """A ZIP uploaded in a request."""
@@ -11,3 +11,6 @@ MAX_STORED = 75 * 2**30
 
 PAGE = 50
 """Entries in one answer of a List operation."""
+
+MAX_LAYERS = 5
+"""Layers of one function."""

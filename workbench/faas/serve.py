@@ -26,14 +26,17 @@ from aiohttp import web
 
 from workbench.errors import DeploymentError, WorkbenchError
 from workbench.faas.api_model import ApiModel
+from workbench.faas.aws_client import AwsClients
 from workbench.faas.billing import RULES, TODAY
 from workbench.faas.control_api import MAX_BODY, ControlApi
 from workbench.faas.destinations import Attempt
 from workbench.faas.event_queue import EventQueue
 from workbench.faas.event_store import EventStore, StoredEvent
+from workbench.faas.function_urls import UrlServer
 from workbench.faas.functions import Function
 from workbench.faas.host import Code
 from workbench.faas.operations import Operations
+from workbench.faas.operations.event_config import rules
 from workbench.faas.scheduler import Policy
 from workbench.faas.sigv4 import Verifier
 from workbench.faas.start import Start
@@ -66,6 +69,7 @@ class Options:
     retry_scale: float = 1.0
     billing: str = TODAY.name
     grace_s: float = 5.0
+    aws_endpoint: str = ""
 
 
 def default_account_concurrency() -> int:
@@ -119,6 +123,7 @@ async def _serve(options: Options) -> bool:
             stack.callback(shutil.rmtree, directory, ignore_errors=True)
         storage = Storage(directory)
         stack.callback(storage.close)
+        aws = AwsClients(options.aws_endpoint, options.region, access_key, secret_key)
         policy = Policy(
             concurrency,
             options.burst,
@@ -127,24 +132,38 @@ async def _serve(options: Options) -> bool:
         )
 
         def code(function: Function) -> Code:
-            return Code(storage.code(function.code_sha256))
+            return Code(storage.code(function.code_sha256), storage.opt(function))
 
         supervisor = Supervisor(start, code, policy, billing=RULES[options.billing])
         stack.push_async_callback(supervisor.close)
 
         async def deliver(event: StoredEvent) -> Attempt:
-            function = operations.find(event.function, event.qualifier or None)
+            target = operations.resolve(event.function, event.qualifier or None)
             outcome = await supervisor.invoke(
-                function, event.payload, request=event.id, client_context=event.client_context
+                target.function,
+                event.payload,
+                request=event.id,
+                client_context=event.client_context,
+                arn=target.invoked_arn,
             )
-            return Attempt(function.number, outcome.payload.decode("utf-8", "replace"), outcome.error)
+            return Attempt(target.function.number, outcome.payload.decode("utf-8", "replace"), outcome.error)
 
-        events = EventQueue(EventStore(storage), deliver, retry_scale=options.retry_scale)
+        events = EventQueue(
+            EventStore(storage),
+            deliver,
+            rules=lambda event: rules(operations.context, event),
+            send=aws.send,
+            retry_scale=options.retry_scale,
+        )
         stack.push_async_callback(events.close)
-        operations = Operations(options.region, supervisor, storage, events, concurrency, secret_key)
+        operations = Operations(options.region, supervisor, storage, events, aws, concurrency, secret_key)
         verifier = Verifier(access_key, secret_key, options.region)
         api = ControlApi(ApiModel(), verifier, operations, supervisor, events, storage.archive, isolation)
+        urls = UrlServer(operations.resolve, supervisor, verifier, operations.context.attachments, options.region)
+        stack.push_async_callback(urls.close)
+        operations.context.open_url = urls.open
         operations.resume()
+        await urls.resume()
         stopping = _stop_signals()
         site, endpoint = await _listen(api, options.port, stack)
         stack.push_async_callback(supervisor.close)  # before the connections are: whoever still waits is told
@@ -265,6 +284,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--cold-start", default="auto", help="auto, spawn or zygote: how instances are started.")
     parser.add_argument("--retry-scale", type=float, default=1.0, help="Times AWS's delays between tries of an event.")
     parser.add_argument("--billing", choices=sorted(RULES), default=TODAY.name)
+    parser.add_argument(
+        "--aws-endpoint",
+        default="",
+        metavar="URL",
+        help="Where S3, SQS, SNS and EventBridge answer, such as moto's server.",
+    )
     parser.add_argument("--grace-s", type=float, default=5.0, help="How long what runs may go on after SIGTERM.")
     try:
         run(**vars(parser.parse_args(arguments)))

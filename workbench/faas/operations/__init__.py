@@ -7,19 +7,44 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from workbench.faas.aws_client import AwsClients
 from workbench.faas.event_queue import EventQueue
-from workbench.faas.functions import Function, Functions
+from workbench.faas.functions import Function
 from workbench.faas.operations.account import AccountOperations
+from workbench.faas.operations.aliases import AliasOperations
 from workbench.faas.operations.concurrency import ConcurrencyOperations
-from workbench.faas.operations.context import Context, Family, Table
+from workbench.faas.operations.context import Context, Family, Resolved, Table
+from workbench.faas.operations.event_config import EventConfigOperations
+from workbench.faas.operations.function_urls import FunctionUrlOperations
 from workbench.faas.operations.functions import FunctionOperations
+from workbench.faas.operations.layers import LayerOperations
+from workbench.faas.operations.management import ManagementOperations
+from workbench.faas.operations.permissions import PermissionOperations
+from workbench.faas.operations.provisioned import ProvisionedOperations
+from workbench.faas.operations.resuming import resume
+from workbench.faas.operations.tags import TagOperations
+from workbench.faas.operations.versions import VersionOperations
 from workbench.faas.quotas import MAX_ZIP
+from workbench.faas.registry import Functions
 from workbench.faas.storage import Storage
 from workbench.faas.supervisor import Supervisor
 
-__all__ = ["FAMILIES", "MAX_ZIP", "Context", "Operations"]
+__all__ = ["FAMILIES", "MAX_ZIP", "Context", "Operations", "Resolved"]
 
-FAMILIES: tuple[Callable[[Context], Family], ...] = (AccountOperations, ConcurrencyOperations, FunctionOperations)
+FAMILIES: tuple[Callable[[Context], Family], ...] = (
+    AccountOperations,
+    AliasOperations,
+    ConcurrencyOperations,
+    EventConfigOperations,
+    FunctionOperations,
+    FunctionUrlOperations,
+    PermissionOperations,
+    LayerOperations,
+    ManagementOperations,
+    ProvisionedOperations,
+    TagOperations,
+    VersionOperations,
+)
 
 
 class Operations:
@@ -31,10 +56,11 @@ class Operations:
         supervisor: Supervisor,
         storage: Storage,
         events: EventQueue,
+        aws: AwsClients,
         account_concurrency: int,
         secret: str,
     ) -> None:
-        self.context = Context(region, supervisor, storage, events, account_concurrency, secret.encode())
+        self.context = Context(region, supervisor, storage, events, aws, account_concurrency, secret.encode())
         self.table: Table = {}
         for family in FAMILIES:
             self.table.update(family(self.context).table)
@@ -50,14 +76,15 @@ class Operations:
 
     def resume(self) -> None:
         """Take up the functions of an earlier platform."""
-        for text in self.context.storage.functions():
-            function = Function.from_json(text)
-            if self.context.storage.code(function.code_sha256).is_dir():
-                self.context.install(function)
+        resume(self.context)
 
     def find(self, given: str, qualifier: str | None = None) -> Function:
-        """The function that a request names; raises AwsError when there is none."""
+        """The function version that a request names, an alias's own one; raises AwsError when there is none."""
         return self.context.find(given, qualifier)
+
+    def resolve(self, given: str, qualifier: str | None = None) -> Resolved:
+        """Where an invocation goes: an alias chooses by its weights. Raises AwsError when nothing can be invoked."""
+        return self.context.resolve(given, qualifier)
 
     def code_token(self, sha256: str) -> str:
         """What entitles to download this code: part of the link that GetFunction gives."""

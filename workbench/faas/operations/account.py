@@ -15,7 +15,8 @@ class AccountOperations:
 
     async def _settings(self, given: Input) -> Output:
         context = self._context
-        functions = list(context.functions)
+        stored = {f.code_sha256: f.code_size for f in context.functions.everything()}
+        stored |= {layer.code_sha256: layer.code_size for layer in context.layers}
         return {
             "AccountLimit": {
                 "TotalCodeSize": MAX_STORED,
@@ -25,7 +26,7 @@ class AccountOperations:
                 "UnreservedConcurrentExecutions": context.account_concurrency - context.functions.reserved(),
             },
             "AccountUsage": {
-                "TotalCodeSize": sum(function.code_size for function in functions),
-                "FunctionCount": len(functions),
+                "TotalCodeSize": sum(stored.values()),
+                "FunctionCount": len(context.functions),
             },
         }

@@ -23,21 +23,25 @@ class ConcurrencyOperations:
         context = self._context
         wanted = int(given["ReservedConcurrentExecutions"])
         async with context.changing:
-            function = context.find(given["FunctionName"])
-            # AWS keeps 100 of 1,000 unreserved; of a smaller account the same share.
-            least = min(100, context.account_concurrency // 10)
-            if context.account_concurrency - context.functions.reserved(but=function.name) - wanted < least:
+            function = context.unqualified(given["FunctionName"])
+            least = context.least_unreserved
+            if context.account_concurrency - context.committed(but=function.name) - wanted < least:
                 raise invalid(
                     "Specified ReservedConcurrentExecutions for function decreases account's "
                     f"UnreservedConcurrentExecution below its minimum value of [{least}]."
+                )
+            if wanted < sum(record["requested"] for _, record in context.provisioned.of(function.name)):
+                raise invalid(
+                    "ReservedConcurrentExecutions of function should not be lower than function's total "
+                    "provisioned concurrency."
                 )
             await context.save(replace(function, reserved=wanted))
         return {"ReservedConcurrentExecutions": wanted}
 
     async def _get(self, given: Input) -> Output:
-        return {"ReservedConcurrentExecutions": self._context.find(given["FunctionName"]).reserved}
+        return {"ReservedConcurrentExecutions": self._context.unqualified(given["FunctionName"]).reserved}
 
     async def _delete(self, given: Input) -> Output:
         async with self._context.changing:
-            await self._context.save(replace(self._context.find(given["FunctionName"]), reserved=None))
+            await self._context.save(replace(self._context.unqualified(given["FunctionName"]), reserved=None))
         return {}

@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
-import hashlib
+import asyncio
+from typing import Any
 
+from workbench.errors import CapabilityMissing
 from workbench.faas.aws_errors import AwsError, invalid
-from workbench.faas.functions import SETTINGS, new_function
-from workbench.faas.names import function_name
+from workbench.faas.functions import LATEST, SETTINGS, Function, new_function
+from workbench.faas.names import parse
 from workbench.faas.operations.context import Context, Input, Output, Table
-from workbench.faas.quotas import MAX_ZIP, PAGE
+from workbench.faas.operations.layers import with_layers
+from workbench.faas.operations.provisioned import apply_provisioned
+from workbench.faas.operations.source import Source, fetch
+from workbench.faas.operations.tags import check_tags
+from workbench.faas.operations.versions import publish
+from workbench.faas.paging import number_key, page
+from workbench.faas.quotas import MAX_UNPACKED
+from workbench.isolation import languages
+
+# What makes no sense on one machine: refused where it would change something.
+_UNSUPPORTED = (
+    "AcceleratorConfig",
+    "CapacityProviderConfig",
+    "CodeSigningConfigArn",
+    "DurableConfig",
+    "FileSystemConfigs",
+    "ImageConfig",
+    "PublishTo",
+    "RuntimeConfig",
+    "TenancyConfig",
+    "VpcConfig",
+)
+_STATE = ("State", "StateReason", "StateReasonCode", "LastUpdateStatus", "RuntimeVersionConfig")
 
 
 class FunctionOperations:
@@ -30,94 +54,175 @@ class FunctionOperations:
 
     async def _create(self, given: Input) -> Output:
         context = self._context
-        name = function_name(given["FunctionName"], context.region)
-        if len(name) > 64:
+        named = parse(given["FunctionName"], context.region)
+        if named.qualifier is not None or "." in named.name:
+            raise invalid("A function is created by its name alone; leave the version out.")
+        if len(named.name) > 64:
             raise invalid("A function's name is at most 64 characters long.")
-        if given.get("PackageType", "Zip") != "Zip":
-            raise invalid("Only PackageType=Zip is supported here; deploy an image as a container instead.")
-        for unsupported in ("Layers", "CodeSigningConfigArn", "ImageConfig", "CapacityProviderConfig", "VpcConfig"):
-            if given.get(unsupported) and given[unsupported] != {"SubnetIds": [], "SecurityGroupIds": []}:
-                raise invalid(f"{unsupported} is not supported by this local platform; leave it out.")
-        archive = _zip_of(given["Code"])
+        _check_supported(given)
+        check_tags(given.get("Tags", {}))
+        source = await fetch(context, given["Code"])
         async with context.changing:
-            if context.functions.get(name) is not None:
-                raise AwsError("ResourceConflictException", f"Function already exist: {name}", Type="User")
-            digest = hashlib.sha256(archive).hexdigest()
-            function = new_function(name, context.region, given, digest, len(archive))
-            await context.store_code(archive, digest)
+            if context.functions.get(named.name) is not None:
+                raise AwsError("ResourceConflictException", f"Function already exist: {named.name}", Type="User")
+            function = new_function(named.name, context.region, given, source.sha256, source.size)
+            await self._check_language(function)
+            function = await with_layers(context, function, given.get("Layers", []))
+            await self._store(source, function)
             await context.save(function)
+            if given.get("Publish"):
+                return (await publish(context, function)).configuration(function.arn)
         return function.configuration()
 
     async def _update_code(self, given: Input) -> Output:
         context = self._context
+        _check_supported(given)
+        source = await fetch(context, given)
         async with context.changing:
             function = context.to_change(given)
-            archive = _zip_of(given)
-            digest = hashlib.sha256(archive).hexdigest()
-            changed = function.with_code(digest, len(archive))
+            changed = function.with_code(source.sha256, source.size)
             if given.get("Architectures"):
                 changed = changed.with_settings({"Architectures": given["Architectures"]})
-            await context.store_code(archive, digest)
-            if not given.get("DryRun"):
-                await context.save(changed)
+            await self._store(source, changed)
+            if given.get("DryRun"):
+                await context.drop_unused_code()
+                return changed.configuration()
+            await context.save(changed)
             await context.drop_unused_code()
+            if given.get("Publish"):
+                version = await publish(context, changed)
+                return version.configuration(version.version_arn)
         return changed.configuration()
 
     async def _update_configuration(self, given: Input) -> Output:
-        async with self._context.changing:
-            function = self._context.to_change(given)
-            if given.get("Layers") or given.get("ImageConfig"):
-                raise invalid("Layers and ImageConfig are not supported by this local platform; leave them out.")
+        context = self._context
+        _check_supported(given)
+        async with context.changing:
+            function = context.to_change(given)
             changed = function.with_settings({k: given[k] for k in SETTINGS if k in given})
-            await self._context.save(changed)
+            await self._check_language(changed)
+            if "Layers" in given:
+                changed = await with_layers(context, changed, given["Layers"])
+                await self._check_size(changed)
+            await context.save(changed)
+            await context.drop_unused_code()
         return changed.configuration()
 
     async def _delete(self, given: Input) -> Output:
         context = self._context
         async with context.changing:
-            function = context.find(given["FunctionName"], given.get("Qualifier"))
-            context.events.drop(function.name)
-            await context.storage.delete_function(function.name)
-            context.functions.remove(function.name)
-            context.supervisor.remove(function.name)
+            named = parse(given["FunctionName"], context.region, given.get("Qualifier"))
+            function = context.of(named)
+            if named.qualifier is None:
+                await self._delete_all(function.name)
+            else:
+                await self._delete_version(function, named.qualifier)
             await context.drop_unused_code()
         return {}
+
+    async def _delete_all(self, name: str) -> None:
+        context = self._context
+        context.events.drop(name)
+        await context.attachments.drop(name)
+        await context.provisioned.drop(name)
+        await context.storage.delete_function(name)
+        gone = [version.id for version in context.functions.versions(name)]
+        context.functions.remove(name)
+        for identity in (*gone, name):
+            context.supervisor.remove(identity)
+
+    async def _delete_version(self, function: Function, qualifier: str) -> None:
+        context = self._context
+        if qualifier == LATEST:
+            raise invalid("$LATEST version cannot be deleted without deleting the function.")
+        if qualifier != function.number:
+            raise invalid("Deletion of aliases is not currently supported; use DeleteAlias.")
+        leading = [a.name for a in context.functions.aliases(function.name) if qualifier in a.versions()]
+        if leading:
+            raise AwsError(
+                "ResourceConflictException",
+                f"Version was not deleted because the following aliases reference it: [{', '.join(leading)}]",
+                Type="User",
+            )
+        await context.forget(function.name, qualifier)
+        await context.storage.detach("version", function.name, qualifier)
+        context.functions.remove_version(function.name, qualifier)
+        apply_provisioned(context, function.name)
+        context.supervisor.remove(function.id)
+
+    async def _store(self, source: Source, function: Function) -> None:
+        await self._context.store_code(source.archive, source.sha256)
+        try:
+            await self._check_size(function)
+        except AwsError:
+            await self._context.drop_unused_code()
+            raise
+
+    async def _check_size(self, function: Function) -> None:
+        files = self._context.storage.files
+        parts = (function.code_sha256, *function.layers)
+        size = await asyncio.to_thread(lambda: sum(files.unpacked_bytes(part) for part in parts))
+        if size > MAX_UNPACKED:
+            raise invalid(
+                f"Function code combined with layers exceeds the maximum allowed size of {MAX_UNPACKED} bytes. "
+                f"The actual size is {size} bytes."
+            )
+
+    @staticmethod
+    async def _check_language(function: Function) -> None:
+        try:
+            await asyncio.to_thread(languages.tree, function.language)
+        except CapabilityMissing as error:
+            raise invalid(f"The runtime {function.settings['Runtime']} is not available here: {error}") from error
 
     # ---- look --------------------------------------------------------------------------------------------------------
 
     async def _get(self, given: Input) -> Output:
         context = self._context
-        function = context.find(given["FunctionName"], given.get("Qualifier"))
-        sha256 = function.code_sha256
-        location = f"{context.endpoint}/_workbench/code/{sha256}?token={context.code_token(sha256)}"
+        function, arn = self._found(given)
+        whole = context.functions.get(function.name)
         output: Output = {
-            "Configuration": function.configuration(),
-            "Code": {"RepositoryType": "S3", "Location": location},
-            "Tags": dict(function.tags) or None,
+            "Configuration": function.configuration(arn),
+            "Code": {"RepositoryType": "S3", "Location": context.code_location(function.code_sha256)},
         }
-        if function.reserved is not None:
-            output["Concurrency"] = {"ReservedConcurrentExecutions": function.reserved}
+        if whole is not None and whole.tags:
+            output["Tags"] = dict(whole.tags)
+        if whole is not None and whole.reserved is not None:
+            output["Concurrency"] = {"ReservedConcurrentExecutions": whole.reserved}
         return output
 
     async def _get_configuration(self, given: Input) -> Output:
-        return self._context.find(given["FunctionName"], given.get("Qualifier")).configuration()
+        function, arn = self._found(given)
+        return function.configuration(arn)
+
+    def _found(self, given: Input) -> tuple[Function, str]:
+        named = parse(given["FunctionName"], self._context.region, given.get("Qualifier"))
+        return self._context.of(named), named.arn(self._context.region)
 
     async def _list(self, given: Input) -> Output:
-        after = given.get("Marker", "")
-        size = min(int(given.get("MaxItems", PAGE)), PAGE)
-        rest = [function for function in self._context.functions if function.name > after]
-        output: Output = {"Functions": [function.configuration() for function in rest[:size]]}
-        if len(rest) > size:
-            output["NextMarker"] = rest[size - 1].name
-        return output
+        functions = self._context.functions
+        if given.get("MasterRegion") not in (None, "ALL", self._context.region):
+            return {"Functions": []}
+        everything = given.get("FunctionVersion") == "ALL"
+        listed, marker = page(functions.everything() if everything else functions, _key, given)
+        shown = [function.configuration(function.version_arn if everything else "") for function in listed]
+        return {"Functions": [_without_state(entry) for entry in shown], "NextMarker": marker}
 
 
-def _zip_of(given: Input) -> bytes:
-    archive: bytes | None = given.get("ZipFile")
-    if archive is None:
-        raise invalid("Give the code as ZipFile; this local platform takes no S3Bucket, S3Key or ImageUri.")
-    if len(archive) > MAX_ZIP:
-        raise AwsError(
-            "RequestEntityTooLargeException", f"The ZIP is larger than {MAX_ZIP} bytes.", status=413, Type="User"
-        )
-    return archive
+def _key(function: Function) -> str:
+    number = 0 if function.number == LATEST else int(function.number)
+    return f"{function.name}\0{number_key(number)}"
+
+
+def _without_state(configuration: dict[str, Any]) -> dict[str, Any]:
+    """ListFunctions shows less than the other operations, as its description in the model says."""
+    return {name: value for name, value in configuration.items() if name not in _STATE}
+
+
+def _check_supported(given: Input) -> None:
+    if given.get("PackageType", "Zip") != "Zip" or given.get("ImageUri") or given.get("Code", {}).get("ImageUri"):
+        raise invalid("Only PackageType=Zip is supported here; deploy an image as a container instead.")
+    for name in _UNSUPPORTED:
+        value = given.get(name)
+        if value and not (isinstance(value, dict) and not any(value.values())):
+            raise invalid(f"{name} is not supported by this local platform; leave it out.")
