@@ -40,7 +40,7 @@ check: ## style, types, and who may import whom
 
 bench: ## measure the workbench against its peers, as ratios
 	@tools/environment test
-	@tools/system-packages --for-tests
+	@tools/system-packages --for-bench
 	@$(BIN)/python tools/with_docker_engine.py $(BIN)/python -m pytest tests/bench -o python_files='bench_*.py' -s $(ARGS)
 
 clean: ## undo everything: what sessions left, images, caches, .venv (reports in out/ stay)

@@ -18,7 +18,7 @@ import pytest
 
 from tests import unprivileged
 
-NAMES = ("docker", "namespaces", "cgroups", "chromium", "unprivileged", "node")
+NAMES = ("docker", "namespaces", "cgroups", "chromium", "unprivileged", "node", "wrk", "qemu")
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -78,6 +78,17 @@ def find(name: str) -> Missing | None:
         return (
             None if shutil.which("node") else Missing("Node.js is not installed.", "On Debian: apt-get install nodejs")
         )
+    if name == "wrk":
+        return None if shutil.which("wrk") else Missing("wrk is not installed.", "On Debian: apt-get install wrk")
+    if name == "qemu":
+        from tests.guest import machine
+
+        reason = machine.missing()
+        remedy = (
+            "Run `make test` as root on Debian or Ubuntu, or install qemu-system-x86 and name a kernel that may be "
+            "read: WORKBENCH_GUEST_KERNEL=/boot/vmlinuz-..."
+        )
+        return Missing(reason, remedy) if reason else None
     raise ValueError(f"There is no part {name!r}; the parts are {', '.join(NAMES)}.")
 
 
