@@ -79,7 +79,7 @@ def _consequences(
     target = rules.on_success if condition == SUCCESS else rules.on_failure
     message = StoredMessage("", event.function, "", kind, b"", "", now_s, now_s + rules.max_age_s)
     if target:
-        body = json.dumps(record(event, rules.arn, target, attempt, condition, now_s), ensure_ascii=False).encode()
+        body = _encoded(record(event, rules.arn, attempt, condition, now_s), event, attempt)
         yield replace(message, id=str(uuid.uuid4()), target=target, body=body)
     if rules.dead_letter and condition != SUCCESS:
         attributes = json.dumps(dead_letter_attributes(event, attempt, condition))
@@ -93,9 +93,7 @@ def _consequences(
         )
 
 
-def record(
-    event: StoredEvent, arn: str, target: str, attempt: Attempt | None, condition: str, now_s: float
-) -> dict[str, object]:
+def record(event: StoredEvent, arn: str, attempt: Attempt | None, condition: str, now_s: float) -> dict[str, object]:
     """The record of an invocation as destinations get it; without a response where the function never ran."""
     failures = event.attempts
     found: dict[str, object] = {
@@ -116,6 +114,17 @@ def record(
         found["responseContext"] = context
         found["responsePayload"] = as_json(attempt.payload)
     return found
+
+
+def _encoded(found: dict[str, object], event: StoredEvent, attempt: Attempt | None) -> bytes:
+    # In ASCII: half a surrogate pair, which a function may answer, is no UTF-8, and SQS takes not every character.
+    try:
+        return json.dumps(found).encode()
+    except RecursionError:  # JSON too deep to be put a level deeper goes as text
+        as_text = {"requestPayload": event.payload.decode("utf-8", "replace")}
+        if attempt is not None:
+            as_text["responsePayload"] = attempt.payload
+        return json.dumps({**found, **as_text}).encode()
 
 
 def dead_letter_attributes(event: StoredEvent, attempt: Attempt | None, condition: str) -> dict[str, str]:
@@ -188,7 +197,7 @@ def as_json(text: str) -> object:
     """JSON as its value, all else as text."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 
