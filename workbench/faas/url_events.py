@@ -80,7 +80,7 @@ def event(request: UrlRequest) -> dict[str, Any]:
         "routeKey": "$default",
         "stage": "$default",
         "time": now.strftime("%d/%b/%Y:%H:%M:%S +0000"),
-        "timeEpoch": int(request.now_s * 1000),
+        "timeEpoch": round(request.now_s * 1000),
     }
     if request.caller:
         context["authorizer"] = {"iam": _iam(request)}
