@@ -21,7 +21,7 @@ INSIDE = "/var/lang"
 PYTHON_OPTIONS = ("-u", "-I", "-S", "-B")
 """Unbuffered output; nothing importable but the standard library, the runtime directory and the task root."""
 
-_MODULES = {"nodejs": "workbench.isolation.nodejs"}
+_MODULES = {"nodejs": "workbench.isolation.nodejs", "java": "workbench.isolation.java_tree"}
 LANGUAGES = ("python", "nodejs", "java")
 _PREPARING = "other_host.py"
 
