@@ -11,6 +11,7 @@ import compileall
 import contextlib
 import functools
 import hashlib
+import importlib.metadata
 import importlib.util
 import io
 import os
@@ -33,6 +34,16 @@ INSIDE_UID = 1000
 _RUNTIMES = Path(__file__).resolve().parent.parent / "runtimes"
 # awslambdaric, its compiled Runtime API client, and what both need.
 _DEPENDENCIES = ("awslambdaric", "runtime_client", "simplejson", "snapshot_restore_py")
+# The AWS SDK and what it needs, by the distribution each is of: importable in every Python function, as on AWS.
+_SDK = {
+    "boto3": "boto3",
+    "botocore": "botocore",
+    "dateutil": "python-dateutil",
+    "jmespath": "jmespath",
+    "s3transfer": "s3transfer",
+    "six": "six",
+    "urllib3": "urllib3",
+}
 _LEFT_OUT = ("__pycache__", "tests")
 _HOSTS = (".py", ".mjs")
 """What `runtimes/` holds for the instances, by language."""
@@ -97,18 +108,25 @@ def root_fs() -> Path:
 
 @functools.cache
 def runtime_dir() -> Path:
-    """The host directory that is /var/runtime inside: the entries of `runtimes/` and awslambdaric, compiled.
+    """The host directory that is /var/runtime inside: the entries of `runtimes/`, awslambdaric and boto3, compiled.
 
-    Kept in `cache_dir()` by the digest of its content. Raises CapabilityMissing where awslambdaric is not installed.
+    Kept in `cache_dir()` by the digest of its content (of the AWS SDK's versions, as it is large). Raises
+    CapabilityMissing where awslambdaric or boto3 is not installed.
     """
     files = dict(_runtime_files())
     digest = hashlib.sha256(f"{sys.implementation.cache_tag} ".encode())
     for name, path in sorted(files.items()):
         digest.update(name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    digest.update(" ".join(f"{name}=={importlib.metadata.version(name)}" for name in _SDK.values()).encode())
     target = cache_dir() / f"runtime-{digest.hexdigest()[:20]}"
     if not target.is_dir():
+        files |= _sdk_files()
         publish(target, functools.partial(_build_runtime, files=files))
     return target
+
+
+def _sdk_files() -> dict[str, Path]:
+    return {name: path for package in _SDK for name, path in _files_of(package)}
 
 
 def _runtime_files() -> Iterator[tuple[str, Path]]:
@@ -116,19 +134,23 @@ def _runtime_files() -> Iterator[tuple[str, Path]]:
         if path.suffix in _HOSTS and path.name != "__init__.py":
             yield path.name, path
     for name in _DEPENDENCIES:
-        spec = importlib.util.find_spec(name)
-        if spec is None or spec.origin is None:
-            if sys.platform != "linux":
-                continue
-            raise CapabilityMissing(f"The Python package that provides {name} is not installed", "Run `make setup`.")
-        origin = Path(spec.origin)
-        if spec.submodule_search_locations is None:
-            yield origin.name, origin
-            continue
-        for path in origin.parent.rglob("*"):
-            inner = path.relative_to(origin.parent)
-            if path.is_file() and not set(inner.parts) & set(_LEFT_OUT):
-                yield f"{name}/{inner}", path
+        yield from _files_of(name)
+
+
+def _files_of(package: str) -> Iterator[tuple[str, Path]]:
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        if sys.platform != "linux":
+            return
+        raise CapabilityMissing(f"The Python package that provides {package} is not installed", "Run `make setup`.")
+    origin = Path(spec.origin)
+    if spec.submodule_search_locations is None:
+        yield origin.name, origin
+        return
+    for path in origin.parent.rglob("*"):
+        inner = path.relative_to(origin.parent)
+        if path.is_file() and not set(inner.parts) & set(_LEFT_OUT):
+            yield f"{package}/{inner}", path
 
 
 def _build_runtime(building: Path, files: dict[str, Path]) -> None:
