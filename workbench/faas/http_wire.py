@@ -14,13 +14,12 @@ from http import HTTPStatus
 from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 PHRASES = {s.value: s.phrase for s in HTTPStatus}
-_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class Request:
     """One request: `target` is its path with query, still encoded; `raw_headers` as they came, trailers among them."""
 
-    __slots__ = ("_headers", "body", "cut", "keep_alive", "method", "raw_headers", "target")
+    __slots__ = ("_headers", "body", "cut", "keep_alive", "method", "old", "raw_headers", "target")
 
     def __init__(self, method: str, target: str, raw_headers: list[tuple[bytes, bytes]], body: bytes = b"") -> None:
         self.method = method
@@ -29,6 +28,7 @@ class Request:
         self.body = body
         self.cut = False  # the body is larger than the connection takes, and left out
         self.keep_alive = True
+        self.old = False  # HTTP/1.0: knows no chunks, and keeps a connection only when told so
         self._headers: Headers | None = None
 
     @property
@@ -114,6 +114,10 @@ class Connection(asyncio.Protocol):
         self.answer(error.status, b"")
         self.transport.close()
 
+    def ask_for_body(self) -> None:
+        """The body is still to come, and its sender waits for a word."""
+        self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
     def answer(self, status: int, body: bytes, headers: str = "Content-Type: application/json\r\n") -> None:
         """Send one response; `headers` is complete lines."""
         head = f"HTTP/1.1 {status} {PHRASES.get(status, '')}\r\n{headers}Content-Length: {len(body)}\r\n\r\n"
@@ -137,9 +141,9 @@ class Connection(asyncio.Protocol):
             self._feed(data)
             if self._fed > self._max_head:
                 raise BadRequest(431)
-            if self._awaits_continue:  # the body is still to come, and its sender waits for this
+            if self._awaits_continue:
                 self._awaits_continue = False
-                self.transport.write(_CONTINUE)
+                self.ask_for_body()
         except BadRequest as error:
             self._refused = True
             self.refuse(error)
@@ -191,6 +195,7 @@ class Connection(asyncio.Protocol):
             raise BadRequest(431)
         request = Request(self._parser.get_method().decode(), self._url.decode("latin-1"), self._raw)
         request.keep_alive = self._parser.should_keep_alive()
+        request.old = self._parser.get_http_version() == "1.0"
         self._request = request
         self._upgrading = self._parser.should_upgrade()
         self._take = self.begin(request) or self._gather

@@ -11,20 +11,23 @@ All answers but code are JSON; all requests are signed but for health and the li
 
 from __future__ import annotations
 
+import asyncio
 import hmac
-from collections.abc import Callable
+import json
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import parse_qs, unquote
 
-from aiohttp import web
-
+from workbench.faas.api_model import Answer
 from workbench.faas.aws_errors import AwsError, not_found
 from workbench.faas.event_queue import EventQueue
+from workbench.faas.http_front import Streamed
 from workbench.faas.operations import Operations
 from workbench.faas.supervisor import Supervisor
 
 PREFIX = "/_workbench/"
+_PART = 2**18
 
 
 class PrivateApi:
@@ -44,35 +47,33 @@ class PrivateApi:
         self._archive = archive
         self._isolation = isolation
 
-    def unsigned(self, path: str, query: str) -> web.StreamResponse | None:
+    async def unsigned(self, path: str, query: str) -> Answer | Streamed | None:
         """The answer to a request that needs no signature; None when `path` needs one."""
         if path == PREFIX + "health":
-            return web.json_response(self._health())
+            return _json(self._health())
         if path.startswith(PREFIX + "code/"):
-            return self._download(path, query)
+            return await self._download(path, query)
         return None
 
-    async def handle(self, method: str, path: str) -> web.Response:
+    async def handle(self, method: str, path: str, query: str) -> Answer | Streamed:
         """Answer one signed request; raises AwsError when there is no such thing."""
         parts = [unquote(part) for part in path[len(PREFIX) :].split("/")]
         match method, parts:
             case "GET", ["functions", name, "instances"]:
-                return web.json_response(
-                    {"instances": await self._supervisor.instances(self._operations.find(name).name)}
-                )
+                return _json({"instances": await self._supervisor.instances(self._operations.find(name).name)})
             case "GET", ["functions", name, "events"]:
-                return web.json_response({"events": self._supervisor.events(self._operations.find(name).name)})
+                return _json({"events": self._supervisor.events(self._operations.find(name).name)})
             case "GET", ["functions", name, "logs", instance]:
                 log = self._supervisor.log(self._operations.find(name).name, instance)
                 if log is not None:
-                    return web.json_response({"log": log.decode("utf-8", "replace")})
+                    return _json({"log": log.decode("utf-8", "replace")})
                 raise not_found(f"{name}, instance {instance}")
             case "POST", ["functions", name, "template"]:
                 await self._supervisor.prepare(self._operations.find(name))
-                return web.json_response({})
+                return _json({})
             case "DELETE", ["functions", name, "instances", instance]:
                 if await self._supervisor.crash(self._operations.find(name).name, instance):
-                    return web.json_response({})
+                    return _json({})
                 raise not_found(f"{name}, instance {instance}")
         raise AwsError("UnknownOperationException", f"There is no {method} {path}.")
 
@@ -87,11 +88,27 @@ class PrivateApi:
             "queued_events": len(self._events),
         }
 
-    def _download(self, path: str, query: str) -> web.StreamResponse:
+    async def _download(self, path: str, query: str) -> Streamed:
         sha256 = path.rpartition("/")[2]
         token = parse_qs(query).get("token", [""])[0]
         if not hmac.compare_digest(token.encode(), self._operations.code_token(sha256).encode()):
             raise AwsError(
                 "AccessDeniedException", "This link to a function's code is not valid; ask GetFunction anew."
             )
-        return web.FileResponse(self._archive(sha256), headers={"Content-Type": "application/zip"})
+        try:
+            file = await asyncio.to_thread(self._archive(sha256).open, "rb")
+        except FileNotFoundError:
+            raise AwsError("ResourceNotFoundException", "This code is no function's any more.") from None
+        size = file.seek(0, 2)
+        return Streamed(200, _parts(file), {"Content-Type": "application/zip", "Content-Length": str(size)})
+
+
+async def _parts(file: BinaryIO) -> AsyncIterator[bytes]:
+    with file:
+        file.seek(0)
+        while part := await asyncio.to_thread(file.read, _PART):
+            yield part
+
+
+def _json(value: Any) -> Answer:
+    return Answer(200, json.dumps(value).encode(), {"Content-Type": "application/json; charset=utf-8"})

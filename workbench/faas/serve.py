@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import json
 import os
+import resource
 import secrets
 import shutil
 import signal
@@ -22,19 +23,20 @@ from typing import Any
 
 import psutil
 import uvloop
-from aiohttp import web
 
 from workbench.errors import DeploymentError, WorkbenchError
 from workbench.faas.api_model import ApiModel
 from workbench.faas.aws_client import AwsClients
 from workbench.faas.billing import RULES, TODAY
 from workbench.faas.control_api import MAX_BODY, ControlApi
+from workbench.faas.credentials import Keyring
 from workbench.faas.destinations import Attempt
 from workbench.faas.event_queue import EventQueue
 from workbench.faas.event_store import EventStore, StoredEvent
 from workbench.faas.function_urls import UrlServer
 from workbench.faas.functions import Function
 from workbench.faas.host import Code
+from workbench.faas.http_front import Front
 from workbench.faas.operations import Operations
 from workbench.faas.operations.event_config import rules
 from workbench.faas.scheduler import Policy
@@ -49,6 +51,7 @@ from workbench.session import VARIABLE, remove_session_dir, remove_session_dir_o
 HOST = "127.0.0.1"
 LIFELINE = "WORKBENCH_LIFELINE_FD"
 _INSTANCE_MB = 64
+_MOST_FILES = 16384
 
 
 @dataclass(frozen=True)
@@ -157,7 +160,7 @@ async def _serve(options: Options) -> bool:
         )
         stack.push_async_callback(events.close)
         operations = Operations(options.region, supervisor, storage, events, aws, concurrency, secret_key)
-        verifier = Verifier(access_key, secret_key, options.region)
+        verifier = Verifier(Keyring(access_key, secret_key), options.region)
         api = ControlApi(ApiModel(), verifier, operations, supervisor, events, storage.archive, isolation)
         urls = UrlServer(operations.resolve, supervisor, verifier, operations.context.attachments, options.region)
         stack.push_async_callback(urls.close)
@@ -165,7 +168,7 @@ async def _serve(options: Options) -> bool:
         operations.resume()
         await urls.resume()
         stopping = _stop_signals()
-        site, endpoint = await _listen(api, options.port, stack)
+        front, endpoint = await _listen(api, options.port, stack)
         stack.push_async_callback(supervisor.close)  # before the connections are: whoever still waits is told
         operations.listens_at(endpoint)
         events.resume()
@@ -177,7 +180,7 @@ async def _serve(options: Options) -> bool:
         }
         print(json.dumps(ready), flush=True)
         graceful = await stopping.wait_gracefully()
-        await site.stop()
+        front.stop_listening()
         if graceful:
             await supervisor.drain_or(options.grace_s, stopping.at_once)
     return graceful
@@ -199,31 +202,27 @@ def _start(isolation: str, wish: str) -> Start:
     return Start(launch, template, can, technique)
 
 
-async def _listen(api: ControlApi, port: int, stack: contextlib.AsyncExitStack) -> tuple[web.TCPSite, str]:
-    def make_request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
-        loop = asyncio.get_running_loop()
-        return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=MAX_BODY)
-
-    server = web.Server(
-        api.handle,
-        request_factory=make_request,
-        access_log=None,
-        keepalive_timeout=75,
-        max_line_size=16384,
-        max_field_size=16384,
-    )
-    runner = web.ServerRunner(server, shutdown_timeout=1)
-    await runner.setup()
-    stack.push_async_callback(runner.cleanup)
+async def _listen(api: ControlApi, port: int, stack: contextlib.AsyncExitStack) -> tuple[Front, str]:
+    front = Front(api, MAX_BODY, _allow_connections())
+    stack.push_async_callback(front.close)
     try:
-        site = web.TCPSite(runner, HOST, port, backlog=1024)
-        await site.start()
+        port = await front.listen(HOST, port)
     except OSError as error:
         raise DeploymentError(
             f"Port {port} on {HOST} cannot be used ({error.strerror or error}). "
             "Give another with --port, or 0 for a free one."
         ) from error
-    return site, f"http://{HOST}:{runner.addresses[0][1]}"
+    return front, f"http://{HOST}:{port}"
+
+
+def _allow_connections() -> int:
+    """Raise this process's limit on open files as far as it may; how many of them may be connections of clients."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_FILES if hard == resource.RLIM_INFINITY else min(_MOST_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft = wanted
+    return _MOST_FILES // 4 if soft == resource.RLIM_INFINITY else min(soft, _MOST_FILES) // 4
 
 
 class _Stop:

@@ -1,4 +1,8 @@
-"""Is a request signed with our key? Answered by signing it again with botocore's own signer and comparing."""
+"""Is a request signed with a key of ours? Answered by computing its signature anew and comparing.
+
+How a request becomes a signature: AWS General Reference, "Signature Version 4 signing process". The path is encoded
+once more than it is on the wire, as for every service but S3.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +10,17 @@ import hashlib
 import hmac
 import re
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from http.client import HTTPMessage
+from functools import lru_cache
+from typing import Protocol
 from urllib.parse import quote, unquote_plus
 
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
+from botocore.utils import normalize_url_path
 
 from workbench.faas.aws_errors import AwsError
+from workbench.faas.credentials import Key, Keyring
 
 SERVICE = "lambda"
 MAX_SKEW_S = 300
@@ -29,9 +33,24 @@ _AUTHORIZATION = re.compile(
 )
 
 
+class Signed(Protocol):
+    """What of a request a signature covers; `target` is its still encoded path with query."""
+
+    @property
+    def method(self) -> str: ...
+    @property
+    def target(self) -> str: ...
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+    @property
+    def raw_headers(self) -> Sequence[tuple[bytes, bytes]]: ...
+    @property
+    def body(self) -> bytes: ...
+
+
 @dataclass(frozen=True, slots=True)
 class SignedRequest:
-    """What of a request a signature covers; `target` is its still encoded path with query."""
+    """A request of another HTTP server's, as `Signed` has it."""
 
     method: str
     target: str
@@ -40,33 +59,41 @@ class SignedRequest:
     body: bytes
 
 
-class Verifier:
-    """Checks requests against one access key.
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    signed_at: float
+    key: Key
 
-    A load generator signs once and sends the same bytes thousands of times: a request equal to one that was verified is
-    not signed again, only its age is checked.
+
+class Verifier:
+    """Checks requests against the keys of this platform.
+
+    A load generator signs once and sends the same bytes thousands of times: of a request equal to one that was verified
+    only the age is checked, and that its key is still valid.
     """
 
-    def __init__(self, access_key: str, secret_key: str, region: str) -> None:
-        self._access_key = access_key
+    def __init__(self, keys: Keyring, region: str) -> None:
+        self._keys = keys
         self._region = region
-        self._signer = _Signer(Credentials(access_key, secret_key), SERVICE, region)
-        self._verified: OrderedDict[tuple[object, ...], float] = OrderedDict()
+        self._verified: OrderedDict[tuple[object, ...], _Verified] = OrderedDict()
 
-    def verify(self, request: SignedRequest, now_epoch_s: float) -> None:
-        """Raise AwsError (403) unless the request is signed with our key, now."""
+    def verify(self, request: Signed, now_epoch_s: float) -> Key:
+        """The key that the request is signed with; raises AwsError (403) unless that is one of ours, now."""
         digest = hashlib.sha256(request.body).digest()
-        key = (request.method, request.target, request.raw_headers, digest)
-        signed_at = self._verified.get(key)
-        if signed_at is None:
-            signed_at = self._verify(request, digest.hex(), now_epoch_s)
-            self._verified[key] = signed_at
+        same = (request.method, request.target, tuple(request.raw_headers), digest)
+        seen = self._verified.get(same)
+        if seen is None:
+            seen = self._verify(request, digest.hex(), now_epoch_s)
+            self._verified[same] = seen
             if len(self._verified) > _REMEMBERED:
                 self._verified.popitem(last=False)
-        elif abs(now_epoch_s - signed_at) > MAX_SKEW_S:
-            raise _skewed(signed_at, now_epoch_s)
+        elif abs(now_epoch_s - seen.signed_at) > MAX_SKEW_S:
+            raise _skewed(seen.signed_at, now_epoch_s)
+        elif self._keys.find(seen.key.access_key, seen.key.session_token) is not seen.key:
+            raise _unknown_key()
+        return seen.key
 
-    def _verify(self, request: SignedRequest, body_sha256: str, now_epoch_s: float) -> float:
+    def _verify(self, request: Signed, body_sha256: str, now_epoch_s: float) -> _Verified:
         authorization = request.headers.get("Authorization")
         if not authorization:
             raise AwsError("MissingAuthenticationTokenException", "Missing Authentication Token")
@@ -77,62 +104,65 @@ class Verifier:
                 "The Authorization header is not that of Signature Version 4 "
                 "(Credential=..., SignedHeaders=..., Signature=...).",
             )
-        if not hmac.compare_digest(match["key"].encode(), self._access_key.encode()):
-            raise AwsError("UnrecognizedClientException", "The security token included in the request is invalid.")
-        if match["service"] != SERVICE or match["region"] != self._region:
+        key = self._keys.find(match["key"], request.headers.get("X-Amz-Security-Token") or "")
+        if key is None:
+            raise _unknown_key()
+        if (match["region"], match["service"]) != (self._region, SERVICE):
             raise AwsError(
                 "InvalidSignatureException",
                 f"Credential should be scoped to {self._region}/{SERVICE}, not {match['region']}/{match['service']}.",
             )
-        stamp = request.headers.get("X-Amz-Date", "")
+        stamp = request.headers.get("X-Amz-Date") or ""
         signed_at = _epoch(stamp)
         if abs(now_epoch_s - signed_at) > MAX_SKEW_S:
             raise _skewed(signed_at, now_epoch_s)
-        names = match["signed"].lower().split(";")
-        if "host" not in names or "x-amz-date" not in names or not _body_is_as_signed(request, body_sha256):
+        names = sorted(set(match["signed"].lower().split(";")))
+        declared = request.headers.get("X-Amz-Content-SHA256")
+        if "host" not in names or "x-amz-date" not in names or declared not in (None, body_sha256, "UNSIGNED-PAYLOAD"):
             raise _mismatch()
-        expected = self._signer.compute(request, names, stamp, body_sha256)
+        expected = _signature(request, names, declared or body_sha256, stamp, self._region, key)
         if stamp[:8] != match["date"] or not hmac.compare_digest(expected, match["signature"]):
             raise _mismatch()
-        return signed_at
+        return _Verified(signed_at, key)
 
 
-class _Signer(SigV4Auth):
-    """botocore's signer, covering the headers that the sender covered, at the time that the sender gave."""
-
-    def compute(self, request: SignedRequest, names: list[str], stamp: str, body_sha256: str) -> str:
-        path, _, query = request.target.partition("?")
-        url = f"http://{request.headers.get('Host', '')}{path}" + (f"?{_normal(query)}" if query else "")
-        again = AWSRequest(method=request.method, url=url)
-        covered = HTTPMessage()
-        for name in names:
-            covered[name] = request.headers.get(name, "")
-        declared = request.headers.get("X-Amz-Content-SHA256")
-        again.context.update(timestamp=stamp, covered=covered, payload=declared or body_sha256)
-        return str(self.signature(self.string_to_sign(again, self.canonical_request(again)), again))
-
-    def headers_to_sign(self, request: AWSRequest) -> HTTPMessage:
-        covered: HTTPMessage = request.context["covered"]
-        return covered
-
-    def payload(self, request: AWSRequest) -> str:
-        return str(request.context["payload"])
+def _signature(request: Signed, names: list[str], payload: str, stamp: str, region: str, key: Key) -> str:
+    path, _, query = request.target.partition("?")
+    values = [f"{name}:{' '.join((request.headers.get(name) or '').split())}\n" for name in names]
+    canonical = (
+        f"{request.method}\n{_canonical_path(path)}\n{_canonical_query(query) if query else ''}\n"
+        f"{''.join(values)}\n{';'.join(names)}\n{payload}"
+    )
+    date = stamp[:8]
+    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    to_sign = f"AWS4-HMAC-SHA256\n{stamp}\n{date}/{region}/{SERVICE}/aws4_request\n{digest}"
+    return hmac.new(_signing_key(key.secret, date, region), to_sign.encode(), hashlib.sha256).hexdigest()
 
 
-def _body_is_as_signed(request: SignedRequest, body_sha256: str) -> bool:
-    declared = request.headers.get("X-Amz-Content-SHA256")
-    return declared in (None, body_sha256, "UNSIGNED-PAYLOAD")
+@lru_cache(256)
+def _signing_key(secret: str, date: str, region: str) -> bytes:
+    """Good for a day: what of the signature depends on neither request nor time."""
+    made = f"AWS4{secret}".encode()
+    for part in (date, region, SERVICE, "aws4_request"):
+        made = hmac.digest(made, part.encode(), "sha256")
+    return made
 
 
-def _normal(query: str) -> str:
+@lru_cache(1024)
+def _canonical_path(path: str) -> str:
+    return quote(normalize_url_path(path), safe="/~")
+
+
+def _canonical_query(query: str) -> str:
     pairs = (pair.partition("=") for pair in query.split("&") if pair)
-    return "&".join(f"{_encoded(name)}={_encoded(value)}" for name, _, value in pairs)
+    return "&".join(f"{name}={value}" for name, value in sorted((_encoded(n), _encoded(v)) for n, _, v in pairs))
 
 
 def _encoded(text: str) -> str:
     return quote(unquote_plus(text), safe="-_.~")
 
 
+@lru_cache(64)
 def _epoch(stamp: str) -> float:
     try:
         return datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
@@ -157,3 +187,7 @@ def _mismatch() -> AwsError:
         "The request signature we calculated does not match the signature you provided. "
         "Check your AWS Secret Access Key and signing method.",
     )
+
+
+def _unknown_key() -> AwsError:
+    return AwsError("UnrecognizedClientException", "The security token included in the request is invalid.")

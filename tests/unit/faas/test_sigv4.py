@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from workbench.faas.aws_errors import AwsError
+from workbench.faas.credentials import Keyring
 from workbench.faas.sigv4 import SignedRequest, Verifier
 
 HOST = "http://127.0.0.1:9"
@@ -27,9 +28,10 @@ def signed(
     key: str = "AK",
     secret: str = "SK",
     headers: dict[str, str] | None = None,
+    token: str | None = None,
 ) -> SignedRequest:
     request = AWSRequest(method, HOST + path, headers=headers or {}, data=body, params=params or {})
-    SigV4Auth(Credentials(key, secret), "lambda", "us-east-1").add_auth(request)
+    SigV4Auth(Credentials(key, secret, token), "lambda", "us-east-1").add_auth(request)
     prepared = request.prepare()
     found: CIMultiDict[str] = CIMultiDict({"Host": "127.0.0.1:9"})
     for name, value in prepared.headers.items():
@@ -38,9 +40,13 @@ def signed(
     return SignedRequest(method, prepared.url[len(HOST) :], found, raw, body)
 
 
+def ours(keys: Keyring | None = None) -> Verifier:
+    return Verifier(keys or Keyring("AK", "SK"), "us-east-1")
+
+
 def code(request: SignedRequest, now: float | None = None, verifier: Verifier | None = None) -> str:
     try:
-        (verifier or Verifier("AK", "SK", "us-east-1")).verify(request, time.time() if now is None else now)
+        (verifier or ours()).verify(request, time.time() if now is None else now)
     except AwsError as error:
         return error.code
     return "ok"
@@ -80,7 +86,7 @@ def test_headers_beyond_the_usual_are_covered() -> None:
     ],
 )
 def test_a_changed_request_is_refused(change: dict[str, Any]) -> None:
-    verifier = Verifier("AK", "SK", "us-east-1")
+    verifier = ours()
     request = signed()
     assert code(request, verifier=verifier) == "ok"
     assert code(changed(request, **change), verifier=verifier) == "InvalidSignatureException"
@@ -91,9 +97,29 @@ def test_keys() -> None:
     assert code(signed(secret="other")) == "InvalidSignatureException"
 
 
+def test_an_instances_key_needs_its_token_and_ends_with_it() -> None:
+    keys = Keyring("AK", "SK")
+    key = keys.issue("faas-1")
+    verifier = ours(keys)
+    request = signed(key=key.access_key, secret=key.secret, token=key.session_token)
+    assert verifier.verify(request, time.time()) is key
+    for token in (None, "", "another"):
+        assert code(signed(key=key.access_key, secret=key.secret, token=token), verifier=verifier) == (
+            "UnrecognizedClientException"
+        )
+    assert code(request, verifier=verifier) == "ok"
+    keys.revoke("faas-1")
+    assert code(request, verifier=verifier) == "UnrecognizedClientException", "though it was verified before"
+
+
+@pytest.mark.parametrize("path", ["/a//b/./c/../d", "/a%2Fb/c%20d", "/~x/y:z/@", "/2015-03-31/functions/arn:aws:x"])
+def test_paths_are_signed_as_botocore_normalises_them(path: str) -> None:
+    assert code(signed(path=path)) == "ok"
+
+
 @pytest.mark.parametrize("minutes", [-6, 6])
 def test_a_signature_holds_for_five_minutes_also_when_it_was_verified_before(minutes: int) -> None:
-    verifier = Verifier("AK", "SK", "us-east-1")
+    verifier = ours()
     request, now = signed(), time.time()
     assert code(request, now, verifier) == "ok"
     assert code(request, now + 60 * minutes, verifier) == "InvalidSignatureException"
