@@ -11,6 +11,7 @@ from workbench.faas.aws_errors import invalid
 from workbench.faas.quotas import PAGE
 
 T = TypeVar("T")
+_MARK = b"after:"  # so that no marker is empty, which would mean the first page
 
 
 def page(
@@ -26,7 +27,7 @@ def page(
     rest = sorted((entry for entry in entries if after is None or key(entry) > after), key=key)
     if len(rest) <= size:
         return rest, None
-    return rest[:size], base64.urlsafe_b64encode(key(rest[size - 1]).encode()).decode()
+    return rest[:size], base64.urlsafe_b64encode(_MARK + key(rest[size - 1]).encode()).decode()
 
 
 def number_key(number: int) -> str:
@@ -36,7 +37,10 @@ def number_key(number: int) -> str:
 
 def _read(marker: str) -> str:
     try:
-        return base64.b64decode(marker, altchars=b"-_", validate=True).decode()
+        decoded = base64.b64decode(marker, altchars=b"-_", validate=True)
+        if not decoded.startswith(_MARK):
+            raise ValueError("not ours")
+        return decoded.removeprefix(_MARK).decode()
     except (binascii.Error, ValueError) as error:
         raise invalid(
             "The Marker is not one that this operation gave; take NextMarker from the page before."
