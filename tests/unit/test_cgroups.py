@@ -99,6 +99,20 @@ def test_v2_goes_up_to_the_first_group_that_gives_controllers_on(tmp_path: Path)
     assert (place / "cpu.max").exists()
 
 
+def test_v2_does_not_hand_on_from_a_group_that_holds_processes(tmp_path: Path) -> None:
+    """The kernel would take `cpu`, and then refuse every process in the groups below."""
+    own = "/user.slice/shell.scope"
+    files = _v2(tmp_path, own, "memory cpu pids", {own: "cpu pids", "/user.slice": "memory cpu pids"})
+    here = tmp_path / own.lstrip("/")
+    (here / "cgroup.type").write_text("domain threaded\n")
+    (here / "cgroup.procs").write_text("12\n")
+    group = cgroups.create("box", RESOURCES, 33, files=files)
+    assert group is not None
+    assert group.controllers >= {"memory", "cpu", "pids"}
+    assert set(group.directories.values()) == {tmp_path / "user.slice" / f"workbench-{session_id()}" / "box"}
+    assert (here / "cgroup.subtree_control").read_text() == "cpu pids", "the own group is left as it is"
+
+
 def test_v2_limits_are_written(tmp_path: Path) -> None:
     files = _v2(tmp_path, "/", "memory cpu pids", {"/": "memory cpu pids"})
     session = tmp_path / f"workbench-{session_id()}"

@@ -237,13 +237,16 @@ def _v1_parent(controller: str) -> Path:
 def _try_cgroup(parent: Path, controllers: str) -> str:
     """Empty when a group with a memory limit could be made in `parent` and a process put into it, else why not."""
     group = parent / f"workbench-probe-{os.getpid()}"
+    passed_on = False
     try:
         group.mkdir()
     except OSError as error:
         return _short(error)
     try:
         if controllers and "memory" not in (group / controllers).read_text().split():
-            return f"{parent} passes no memory controller on"
+            passed_on = _pass_on(parent, "+memory")
+            if not passed_on:
+                return f"{parent} passes no memory controller on"
         (group / ("memory.max" if controllers else "memory.limit_in_bytes")).write_text(str(128 * 2**20))
         with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:
             (group / "cgroup.procs").write_text(str(process.pid))
@@ -253,6 +256,17 @@ def _try_cgroup(parent: Path, controllers: str) -> str:
     finally:
         with suppress(OSError):
             group.rmdir()
+        if passed_on:
+            _pass_on(parent, "-memory")
+
+
+def _pass_on(parent: Path, change: str) -> bool:
+    """Whether v2's `parent` could be told to give its groups a controller ("+memory"), or to give it no longer."""
+    try:
+        (parent / "cgroup.subtree_control").write_text(change)
+    except OSError:
+        return False
+    return True
 
 
 def _cores() -> int:

@@ -302,6 +302,8 @@ def _parents(files: Files) -> tuple[int, dict[str, Path]]:
                 split[controller] = place
     if unified is not None:
         for place in _writable(*unified):
+            if _holds_processes(place):
+                continue
             having = _enable(place, _WANTED)
             if "memory" in having or ("cpu" in having and not split):
                 return 2, dict.fromkeys((*having, "freezer"), place)
@@ -339,6 +341,15 @@ def _writable(mount_point: Path, here: Path) -> Iterator[Path]:
             yield place
         if place == mount_point:
             return
+
+
+def _holds_processes(place: Path) -> bool:
+    """Whether a group of v2 has processes, and so no group below it may: the root alone may have both.
+
+    The kernel lets it hand on `cpu` and `pids` all the same, which makes the groups below unfit for whole processes
+    ("Threads" in Documentation/admin-guide/cgroup-v2.rst).
+    """
+    return (place / "cgroup.type").exists() and bool(_read(place / "cgroup.procs").split())
 
 
 def _enable(place: Path, wanted: Iterable[str]) -> list[str]:
