@@ -22,9 +22,9 @@ from typing import Any, Self
 from workbench.deployments.history import History
 from workbench.deployments.replica import INVOKE_PATH, Replica
 from workbench.errors import DeploymentError, WorkbenchError
+from workbench.faas.java_code import runnable
 from workbench.instance import InstanceEvent, InstanceState, InstanceView
 from workbench.invocation import InvocationResult, Target
-from workbench.package import package, unpacked
 from workbench.sandbox import Launcher
 from workbench.service import Service
 
@@ -44,7 +44,7 @@ class Replicas:
         self.sandbox = sandbox
         self._launch = launch
         self._service = service
-        self._code = unpacked(package(service))
+        self._code = runnable(service)
         self._history = History()
         self._lock = threading.RLock()
         self._replicas: list[Replica] = []
@@ -139,7 +139,7 @@ class Replicas:
         old_service, old_code = self._service, self._code
         with self._lock:
             old = [r for r in self._replicas if r.wanted]
-        self._service, self._code = service, unpacked(package(service))
+        self._service, self._code = service, runnable(service)
         fresh: list[Replica] = []
         try:
             for _ in range(max(1, len(old))):

@@ -12,6 +12,7 @@ SAMPLES = {
     "hashing": "busy with the CPU for as long as asked",
     "memory": "takes as much memory as asked",
     "probe": "looks around from inside its sandbox and presses against its limits",
+    "pricing_java": "the pricing service in Java, compiled when it is deployed",
 }
 
 PAYLOADS: dict[str, dict[str, object]] = {
@@ -19,12 +20,17 @@ PAYLOADS: dict[str, dict[str, object]] = {
     "hashing": {"rounds": 20_000},
     "memory": {"megabytes": 64},
     "probe": {"action": "whoami"},
+    "pricing_java": {"sku": "A1", "quantity": 3},
 }
 """A payload that each sample answers."""
+
+HANDLERS = {"pricing_java": "shop.Pricing::handle"}
+"""The handlers of samples in other languages than Python; theirs is `app.handler`."""
 
 
 def sample(name: str, resources: Resources = Resources()) -> Service:
     """The sample service `name` (a key of SAMPLES); raises PackageError listing them when there is none so named."""
     if name not in SAMPLES:
         raise PackageError(f"There is no sample {name!r}. Choose one of: {', '.join(SAMPLES)}.")
-    return Service.from_dir(Path(__file__).with_name(name), "app.handler", name=name, resources=resources)
+    handler = HANDLERS.get(name, "app.handler")
+    return Service.from_dir(Path(__file__).with_name(name), handler, name=name, resources=resources)

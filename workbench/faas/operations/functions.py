@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from workbench.errors import CapabilityMissing
+from workbench.errors import CapabilityMissing, PackageError
 from workbench.faas.aws_errors import AwsError, invalid
 from workbench.faas.functions import LATEST, SETTINGS, Function, new_function
+from workbench.faas.java_code import compile_sources
 from workbench.faas.names import parse
 from workbench.faas.operations.context import Context, Input, Output, Table
 from workbench.faas.operations.layers import with_layers
@@ -101,6 +102,8 @@ class FunctionOperations:
             function = context.to_change(given)
             changed = function.with_settings({k: given[k] for k in SETTINGS if k in given})
             await self._check_language(changed)
+            if changed.language == "java":
+                await self._compile(changed)
             if "Layers" in given:
                 changed = await with_layers(context, changed, given["Layers"])
                 await self._check_size(changed)
@@ -153,10 +156,18 @@ class FunctionOperations:
     async def _store(self, source: Source, function: Function) -> None:
         await self._context.store_code(source.archive, source.sha256)
         try:
+            if function.language == "java":
+                await self._compile(function)
             await self._check_size(function)
         except AwsError:
             await self._context.drop_unused_code()
             raise
+
+    async def _compile(self, function: Function) -> None:
+        try:
+            await asyncio.to_thread(compile_sources, self._context.storage.files.tree(function.code_sha256))
+        except PackageError as error:
+            raise invalid(str(error)) from error
 
     async def _check_size(self, function: Function) -> None:
         files = self._context.storage.files
