@@ -11,28 +11,46 @@ so is an instance whose variables mean something to a starting process only (see
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from workbench.errors import DeploymentError
 from workbench.isolation import cgroups, channel, keeper, languages, rootfs, zygote
 from workbench.isolation.limits import Limits
 from workbench.isolation.tree import ProcessTree
 from workbench.sandbox import SandboxSpec, Technique, Usage
 
 NAME = "namespaces"
-TECHNIQUES = frozenset({Technique.SPAWN, Technique.ZYGOTE})
+TECHNIQUES = frozenset({Technique.SPAWN, Technique.ZYGOTE, Technique.SNAPSHOT})
 
 UID = 64_535
 """The user that root's instances run as: one that no distribution gives to anybody."""
 
 _SHM_MB = 64
+_SNAP_START = {"AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start"}
 _FOR_A_NEW_PROCESS = ("LANG", "LC_", "LD_", "MALLOC_", "GLIBC_", "OPENSSL_")
 """Variables that the loader, the C library or the interpreter read when a process starts, by their beginnings."""
+
+
+@dataclass(frozen=True)
+class _Box:
+    """What `_box` has made for an instance."""
+
+    life: zygote.Life
+    limits: Limits
+    control: socket.socket
+    output: int
+    address: str
+
+
+_Fork = Callable[[Mapping[str, Any], Mapping[str, int]], tuple[zygote.Life, int]]
 
 
 def launch(spec: SandboxSpec) -> NamespacesSandbox:
@@ -43,33 +61,31 @@ def launch(spec: SandboxSpec) -> NamespacesSandbox:
     launched_ns = time.monotonic_ns()
     channel.check(spec)
     root = rootfs.root_fs()
-    keeper.keep(spec.name)
-    with contextlib.ExitStack() as undo, contextlib.ExitStack() as given:
-        undo.callback(keeper.forget, spec.name)
-        ours, theirs = channel.control_pair()
-        undo.callback(ours.close)
-        given.callback(theirs.close)
-        output, write_end = channel.output_pipe()
-        undo.callback(os.close, output)
-        given.callback(os.close, write_end)
-        descriptors, address = {"control": theirs.fileno(), "output": write_end}, ""
-        if spec.entry == channel.HTTP_ENTRY:
-            listener = channel.http_listener()
-            given.callback(listener.close)
-            address = channel.address_of(listener)
-            descriptors["listener"] = listener.fileno()
-        cgroup = cgroups.create(spec.name, spec.resources, spec.pids_limit)
-        if cgroup is not None:
-            undo.callback(cgroup.remove)
-            for index, door in enumerate(cgroup.doors()):
-                given.callback(os.close, door)
-                descriptors[f"group{index}"] = door
-        held = cgroup.controllers if cgroup is not None else frozenset()
-        order = _order(spec, root, limit_processes="pids" not in held)
-        life, inner = zygote.launch(order, descriptors, root=root, name=spec.name)
-        undo.pop_all()
-    limits = Limits(ProcessTree(inner, spec.name), cgroup, spec.resources)
-    return NamespacesSandbox(spec, life, limits, ours, output, address, launched_ns)
+    fork = functools.partial(zygote.launch, root=root, name=spec.name)
+    return NamespacesSandbox(spec, _box(spec, fork, root), launched_ns, zygote.release)
+
+
+def launch_template(spec: SandboxSpec) -> NamespacesTemplate:
+    """Start a `lambda_host.py` in Python that initialises its function and is then forked for others.
+
+    Raises what `launch` raises.
+    """
+    launched_ns = time.monotonic_ns()
+    channel.check(spec)
+    if spec.entry != channel.LAMBDA_ENTRY or spec.language != "python":
+        raise DeploymentError("Only a serverless function in Python can be started from a snapshot.")
+    root = rootfs.root_fs()
+    spec = replace(spec, technique=Technique.ZYGOTE)
+    orders = zygote.Orders()
+    try:
+        fork = functools.partial(zygote.launch, root=root, name=spec.name)
+        box = _box(spec, fork, root, {"template": orders.inside.fileno()}, _SNAP_START)
+        return NamespacesTemplate(spec, box, launched_ns, zygote.release, orders)
+    except BaseException:
+        orders.close()
+        raise
+    finally:
+        orders.inside.close()
 
 
 class NamespacesSandbox:
@@ -77,19 +93,10 @@ class NamespacesSandbox:
 
     kind = NAME
 
-    def __init__(
-        self,
-        spec: SandboxSpec,
-        life: zygote.Life,
-        limits: Limits,
-        control: socket.socket,
-        output: int,
-        address: str,
-        launched_ns: int,
-    ) -> None:
-        self.name, self.address, self.control, self.output = spec.name, address, control, output
+    def __init__(self, spec: SandboxSpec, box: _Box, launched_ns: int, release: Callable[[], None]) -> None:
+        self.name, self.address, self.control, self.output = spec.name, box.address, box.control, box.output
         self.launched_ns = launched_ns
-        self._life, self._limits = life, limits
+        self._life, self._limits, self._release = box.life, box.limits, release
         self._lock = threading.RLock()
         self._closed = False
 
@@ -142,12 +149,81 @@ class NamespacesSandbox:
             self.control.close()
             os.close(self.output)
             keeper.forget(self.name)
+            self._release()
 
 
-def _order(spec: SandboxSpec, root: Path, *, limit_processes: bool) -> dict[str, Any]:
+class NamespacesTemplate(NamespacesSandbox):
+    """See `workbench.sandbox.Template`; `runtimes/wb_template.py` says what it is a snapshot of, and of what not."""
+
+    def __init__(
+        self, spec: SandboxSpec, box: _Box, launched_ns: int, release: Callable[[], None], orders: zygote.Orders
+    ) -> None:
+        super().__init__(spec, box, launched_ns, release)
+        self._spec, self._orders = spec, orders
+
+    def launch(self, spec: SandboxSpec) -> NamespacesSandbox:
+        """A new instance in namespaces below this one's, gone with it; raises DeploymentError."""
+        launched_ns = time.monotonic_ns()
+        spec = replace(self._spec, name=spec.name, resources=spec.resources, environment=spec.environment)
+        channel.check(spec)
+        fork = functools.partial(zygote.fork, self._orders, name=spec.name)
+        try:
+            box = _box(spec, fork, rootfs.root_fs(), environment=_SNAP_START)
+        except ConnectionError as error:
+            raise DeploymentError(
+                f"The template {self.name} that {spec.name} was to be forked from has ended ({error})."
+            ) from error
+        return NamespacesSandbox(spec, box, launched_ns, lambda: None)
+
+    def close(self) -> None:
+        """`kill`, with all that were forked from it, then release what was held."""
+        with self._lock:
+            if not self._closed:
+                super().close()
+                self._orders.close()
+
+
+def _box(
+    spec: SandboxSpec,
+    fork: _Fork,
+    root: Path,
+    given: Mapping[str, int] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> _Box:
+    """Have the box of `spec` built by `fork`, which gets the descriptors `given` too, with `environment` added."""
+    keeper.keep(spec.name)
+    with contextlib.ExitStack() as undo, contextlib.ExitStack() as passed:
+        undo.callback(keeper.forget, spec.name)
+        ours, theirs = channel.control_pair()
+        undo.callback(ours.close)
+        passed.callback(theirs.close)
+        output, write_end = channel.output_pipe()
+        undo.callback(os.close, output)
+        passed.callback(os.close, write_end)
+        descriptors, address = {**(given or {}), "control": theirs.fileno(), "output": write_end}, ""
+        if spec.entry == channel.HTTP_ENTRY:
+            listener = channel.http_listener()
+            passed.callback(listener.close)
+            address = channel.address_of(listener)
+            descriptors["http"] = listener.fileno()
+        cgroup = cgroups.create(spec.name, spec.resources, spec.pids_limit)
+        if cgroup is not None:
+            undo.callback(cgroup.remove)
+            for index, door in enumerate(cgroup.doors()):
+                passed.callback(os.close, door)
+                descriptors[f"group{index}"] = door
+        held = cgroup.controllers if cgroup is not None else frozenset()
+        order = _order(spec, root, environment or {}, limit_processes="pids" not in held)
+        life, inner = fork(order, descriptors)
+        undo.pop_all()
+    return _Box(life, Limits(ProcessTree(inner, spec.name), cgroup, spec.resources), ours, output, address)
+
+
+def _order(spec: SandboxSpec, root: Path, more: Mapping[str, str], *, limit_processes: bool) -> dict[str, Any]:
     """What the zygote is told (`wb_zygote.py`); an empty `argv` is the runtime that it has imported."""
     environment = channel.environment(spec, task_root="/var/task", runtime_dir="/var/runtime", home="/tmp")
-    environment["WORKBENCH_WATCHED"] = "1"  # the zygote sees the owner's end of the control channel close
+    environment |= more
+    environment["WORKBENCH_WATCHED"] = "1"  # who it is forked from sees the owner's end of the control channel close
     runs_api = spec.entry == channel.LAMBDA_ENTRY
     argv: list[str] = []
     if not (spec.technique is Technique.ZYGOTE and runs_api and spec.language == "python" and _as_forked(spec)):

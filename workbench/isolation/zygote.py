@@ -14,10 +14,11 @@ import json
 import os
 import select
 import socket
+import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ PATIENCE_S = 30.0
 _LINGER_S = 3.0
 _SCRIPT = Path(__file__).resolve().parent.parent / "runtimes" / "wb_zygote.py"
 _RUNTIME_API = "127.0.0.1:9001"
-"""Where `wb_box.RUNTIME_API_PORT` is: the runtime client reads it when it is imported, ahead of every fork."""
+"""Where `wb_box.RUNTIME_API_PORT` is; the runtime client reads it when it is imported, ahead of every fork."""
 _REFUSED = {errno.EPERM, errno.EACCES, errno.ENOSPC, errno.ENOSYS, errno.EINVAL}
 _STEPS_THAT_ARE_REFUSED = {  # by the machine's rules; another step's failure is not for want of a permission
     "entering a mount namespace as root",
@@ -45,41 +46,58 @@ _REMEDY = (
 )
 
 
+class Orders:
+    """Our end of the channel to a process that is forked by order (`runtimes/wb_forks.py`), usable from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._channel, self.inside = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._channel.settimeout(PATIENCE_S)
+
+    def send(self, message: Mapping[str, Any], descriptors: Mapping[str, int] | None = None) -> None:
+        """Send one; raises ConnectionError where the process has ended, DeploymentError where it takes none."""
+        given = descriptors or {}
+        packet = json.dumps({**message, "descriptors": list(given)}).encode()
+        try:
+            with self._lock:
+                socket.send_fds(self._channel, [packet], list(given.values()))
+        except TimeoutError as error:
+            raise DeploymentError("The process that instances are forked from takes no orders.") from error
+        except OSError as error:
+            if error.errno == errno.EMSGSIZE:
+                raise DeploymentError(f"The instance's environment is too long ({len(packet)} bytes).") from error
+            raise ConnectionError(str(error)) from error
+
+    def answer(self) -> dict[str, Any]:
+        """What it says before it takes the first."""
+        answer: dict[str, Any] = json.loads(self._channel.recv(65536) or b"{}")
+        return answer
+
+    def close(self) -> None:
+        """Let it end."""
+        with self._lock:
+            self._channel.close()
+        self.inside.close()
+
+
 class Zygote:
     """One running zygote on the root file system `root`. Its methods may be called from any thread."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._lock = threading.Lock()
-        self._orders, inside = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._orders.settimeout(PATIENCE_S)
+        self.orders = Orders()
+        self.process = _start(self.orders.inside, root)
+        self.orders.inside.close()
         try:
-            self.process = _start(inside, root)
-        finally:
-            inside.close()
-        try:
-            ready = json.loads(self._orders.recv(65536) or b"{}")
+            ready = self.orders.answer()
             if "ready" not in ready:
                 raise refusal(ready, "The zygote of the namespaces sandbox") or self._silent()
-        except (OSError, DeploymentError, CapabilityMissing) as error:
-            self.end()
-            if isinstance(error, OSError):
-                raise DeploymentError(f"The zygote of the namespaces sandbox did not start: {error}.") from error
-            raise
-
-    def order(self, message: Mapping[str, Any], descriptors: Mapping[str, int] | None = None) -> None:
-        """Send one order; raises ConnectionError where the zygote has ended, DeploymentError for one too long."""
-        given = descriptors or {}
-        packet = json.dumps({**message, "descriptors": list(given)}).encode()
-        try:
-            with self._lock:
-                socket.send_fds(self._orders, [packet], list(given.values()))
         except OSError as error:
-            if error.errno == errno.EMSGSIZE:
-                raise DeploymentError(f"The instance's environment is too long ({len(packet)} bytes).") from error
-            if isinstance(error, TimeoutError):
-                raise DeploymentError("The zygote of the namespaces sandbox takes no orders.") from error
-            raise ConnectionError(str(error)) from error
+            self.end()
+            raise DeploymentError(f"The zygote of the namespaces sandbox did not start: {error}.") from error
+        except BaseException:
+            self.end()
+            raise
 
     def is_alive(self) -> bool:
         """Whether it runs."""
@@ -87,7 +105,7 @@ class Zygote:
 
     def end(self) -> None:
         """End it, and with it all that were forked from it; returns when it is gone."""
-        self._orders.close()
+        self.orders.close()
         try:
             self.process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
@@ -103,10 +121,10 @@ class Zygote:
 
 
 class Life:
-    """How one instance ended, as the zygote that has waited for it says; `kill` asks for its end."""
+    """How one instance ended, as who has waited for it says; `kill` asks for its end."""
 
-    def __init__(self, zygote: Zygote, number: int, descriptor: int) -> None:
-        self._zygote, self._number, self._descriptor = zygote, number, descriptor
+    def __init__(self, orders: Orders, number: int, descriptor: int) -> None:
+        self._orders, self._number, self._descriptor = orders, number, descriptor
         self._status: int | None = None
         os.set_blocking(descriptor, False)
 
@@ -115,7 +133,7 @@ class Life:
         if self._status is None and self._descriptor >= 0:
             with contextlib.suppress(BlockingIOError):
                 told = os.read(self._descriptor, 32)
-                # Nothing told: the zygote was killed, and its forks with it.
+                # Nothing told: who it was forked from was killed, and its forks with it.
                 self._status = os.waitstatus_to_exitcode(int(told)) if told else -9
         return self._status
 
@@ -123,7 +141,7 @@ class Life:
         """Have it ended at once; does not wait."""
         if self.exit_code() is None:
             with contextlib.suppress(ConnectionError):
-                self._zygote.order({"kill": self._number})
+                self._orders.send({"kill": self._number})
 
     def wait(self, patience_s: float) -> bool:
         """Whether it ended by then."""
@@ -139,7 +157,6 @@ class Life:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
-            _zygotes.release()
 
 
 class _Zygotes:
@@ -192,6 +209,11 @@ class _Zygotes:
             self.end()
 
 
+def release() -> None:
+    """Say that an instance made by `launch` is closed: a zygote that nobody needs ends."""
+    _zygotes.release()
+
+
 @contextlib.contextmanager
 def hold() -> Iterator[None]:
     """Start the zygote now, and keep it while in here, so that no instance's cold start waits for it."""
@@ -204,33 +226,51 @@ def hold() -> Iterator[None]:
 
 
 def launch(order: Mapping[str, Any], descriptors: Mapping[str, int], *, root: Path, name: str) -> tuple[Life, int]:
-    """Fork an instance by `order`; its life, and the pid of its first process.
+    """Fork an instance of the zygote by `order`; its life, and the pid of its first process.
 
     Returns when its box is built and its program starts. Raises CapabilityMissing where this machine does not allow
     the box, DeploymentError when a step fails otherwise.
     """
+    for last in (False, True):  # a zygote that was killed since the last launch is replaced
+        _zygotes.use()
+        zygote: Zygote | None = None
+        try:
+            zygote = _zygotes.of(root)
+            return fork(zygote.orders, order, descriptors, name=name)
+        except ConnectionError as error:
+            _zygotes.release()
+            if last or zygote is None:
+                raise DeploymentError(f"The zygote of the namespaces sandbox ends at once: {error}.") from error
+            zygote.process.wait(PATIENCE_S)
+        except BaseException:
+            _zygotes.release()
+            raise
+    raise AssertionError("unreachable")
+
+
+def fork(orders: Orders, order: Mapping[str, Any], descriptors: Mapping[str, int], *, name: str) -> tuple[Life, int]:
+    """Fork an instance of whoever gets `orders`; as `launch`, but raises ConnectionError where that has ended."""
     setup, builder_end = socket.socketpair()
+    setup.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
     life, life_end = os.pipe()
-    _zygotes.use()
+    number = next(_numbers)
     try:
-        zygote, number = _send(order, {**descriptors, "setup": builder_end.fileno(), "life": life_end}, root)
+        orders.send({**order, "number": number}, {**descriptors, "setup": builder_end.fileno(), "life": life_end})
+        builder_end.close()
+        os.close(life_end)
+        life_end = -1
+        pid = _await(setup, name)
+        return Life(orders, number, life), pid
     except BaseException:
-        setup.close()
+        with contextlib.suppress(ConnectionError):
+            orders.send({"kill": number})
+        if life_end >= 0:
+            os.close(life_end)
+        _wait_for_end(life)
         os.close(life)
-        _zygotes.release()
         raise
     finally:
         builder_end.close()
-        os.close(life_end)
-    told = Life(zygote, number, life)
-    try:
-        return told, _await(setup, name)
-    except BaseException:
-        told.kill()
-        told.wait(PATIENCE_S)
-        told.close()
-        raise
-    finally:
         setup.close()
 
 
@@ -246,38 +286,36 @@ def refusal(answer: Mapping[str, Any], what: str) -> DeploymentError | Capabilit
     return DeploymentError(f"{said}. Run `workbench doctor`.")
 
 
-def _send(order: Mapping[str, Any], descriptors: Mapping[str, int], root: Path) -> tuple[Zygote, int]:
-    for last in (False, True):  # one that was killed since the last launch is replaced
-        zygote, number = _zygotes.of(root), next(_numbers)
-        try:
-            zygote.order({**order, "number": number}, descriptors)
-            return zygote, number
-        except ConnectionError as error:
-            if last:
-                raise DeploymentError(f"The zygote of the namespaces sandbox ends at once: {error}.") from error
-            zygote.process.wait()
-    raise AssertionError("unreachable")
-
-
 def _await(setup: socket.socket, name: str) -> int:
-    """The host pid of the first process, when the box is built."""
+    """The pid of the first process as seen from here, when the box is built."""
     setup.settimeout(PATIENCE_S)
-    data = b""
+    data, pid = b"", 0
     try:
-        while more := setup.recv(65536):
+        while True:
+            more, ancillary, _, _ = setup.recvmsg(65536, socket.CMSG_SPACE(_CREDENTIALS.size))
+            if not more:
+                break
             data += more
+            if not pid:
+                pid = next((_CREDENTIALS.unpack(sent)[0] for _, kind, sent in ancillary if kind == _SCM_CREDENTIALS), 0)
     except TimeoutError as error:
         raise DeploymentError(f"The box of instance {name} was not built in {PATIENCE_S:.0f} s.") from error
     except ConnectionError:
         pass
-    answers: Sequence[dict[str, Any]] = [json.loads(line) for line in data.splitlines()]
-    for answer in answers:
-        error_of_step = refusal(answer, f"The box of instance {name}")
+    for line in data.splitlines():
+        error_of_step = refusal(json.loads(line), f"The box of instance {name}")
         if error_of_step is not None:
             raise error_of_step
-    if not answers:
+    if not pid:
         raise DeploymentError(f"The box of instance {name} ended while it was built. Read its output.")
-    return int(answers[0]["pid"])
+    return int(pid)
+
+
+def _wait_for_end(life: int) -> None:
+    """Wait until what failed to start is gone, so that its control group can be removed."""
+    waiting = select.poll()
+    waiting.register(life, select.POLLIN)
+    waiting.poll(PATIENCE_S * 1000)
 
 
 def _start(orders: socket.socket, root: Path) -> subprocess.Popen[bytes]:
@@ -306,6 +344,7 @@ def _start(orders: socket.socket, root: Path) -> subprocess.Popen[bytes]:
         raise DeploymentError(f"The zygote of the namespaces sandbox could not be started: {error}.") from error
 
 
+_SCM_CREDENTIALS, _CREDENTIALS = 2, struct.Struct("3i")  # struct ucred: pid, uid, gid, see unix(7)
 _numbers = itertools.count(1)
 _zygotes = _Zygotes()
 atexit.register(_zygotes.end_at_exit)

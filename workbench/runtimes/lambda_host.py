@@ -27,26 +27,36 @@ _READ_AT_IMPORT = ("AWS_LAMBDA_LOG_FORMAT", "AWS_LAMBDA_LOG_LEVEL")
 
 def preload() -> None:
     """Import the runtime client ahead of a fork; AWS_LAMBDA_RUNTIME_API has to be what it will be there."""
-    importlib.import_module("awslambdaric.bootstrap")
-    importlib.import_module("awslambdaric.lambda_runtime_client")
+    for name in ("bootstrap", "lambda_runtime_client", "lambda_literals"):
+        importlib.import_module(f"awslambdaric.{name}")
 
 
 def main(port: int = 0) -> None:
     """Pass the Runtime API's listener out, then be an ordinary Lambda runtime until told to end."""
     control = wb_control.connect()
-    with socket.create_server(("127.0.0.1", port), backlog=16) as listener:
-        wb_control.mark(control, "sandbox_ready", at_ns=wb_control.STARTED_NS, descriptor=listener.fileno())
-        address = f"127.0.0.1:{listener.getsockname()[1]}"
-    wb_control.pass_listeners_out(control)
-    os.environ["AWS_LAMBDA_RUNTIME_API"] = address
+    port = _listen(control, port)
+    os.environ["AWS_LAMBDA_RUNTIME_API"] = f"127.0.0.1:{port}"
     bootstrap = _bootstrap()
     from awslambdaric.lambda_runtime_client import LambdaRuntimeClient
 
-    client = LambdaRuntimeClient(address)
+    client = LambdaRuntimeClient
+    if "WORKBENCH_TEMPLATE_FD" in os.environ:
+        import wb_template  # type: ignore[import-not-found]
+
+        client = wb_template.client_of(LambdaRuntimeClient, control, lambda control: _listen(control, port))
     os.chdir(wb_control.use_task_root())
     wb_control.mark(control, "runtime_ready")
     # Reports an import error of the service through the Runtime API, and exits 1.
-    bootstrap.run(os.environ["_HANDLER"], client)
+    bootstrap.run(os.environ["_HANDLER"], client(f"127.0.0.1:{port}"))
+
+
+def _listen(control: socket.socket, port: int) -> int:
+    """Pass out a listener on `port` (0: a free one) for the Runtime API, then those for other ports; the port."""
+    with socket.create_server(("127.0.0.1", port), backlog=16) as listener:
+        wb_control.mark(control, "sandbox_ready", at_ns=wb_control.STARTED_NS, descriptor=listener.fileno())
+        port = int(listener.getsockname()[1])
+    wb_control.pass_listeners_out(control)
+    return port
 
 
 def _bootstrap() -> Any:

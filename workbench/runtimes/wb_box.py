@@ -9,8 +9,7 @@ All this happens in the zygote's own root, which is the instances' root file sys
 /run/workbench. What is bound is bound from there: a mount namespace made by a less privileged user may not uncover what
 is mounted over a directory, so a copy of "/" without its mounts is refused to it.
 
-The descriptors of a box have fixed numbers (`CONTROL`, ...); everything else that the zygote has open, the channels of
-other instances above all, is closed before anything of the instance runs.
+A snapshot's instance gets its box from here too (`nested`), in namespaces below those of its template.
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ import json
 import os
 import resource
 import select
+import shutil
 import signal
 import socket
 import struct
@@ -29,13 +29,13 @@ import time
 
 TYPE_CHECKING = False  # typing itself would cost a millisecond
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import Any, NoReturn
+    from collections.abc import Callable
+    from typing import Any
 
 HOST = "/run/workbench"
 """Where the machine's own root is, in the zygote; no instance sees it."""
-OUTPUT, CONTROL, SETUP, TOLD, ALIVE, LISTENER, GROUPS = 1, 3, 4, 5, 6, 7, 8
-"""Descriptors of a box; from GROUPS on, the files by which it enters its control groups."""
+CONTROL = 3
+"""The inside's end of the control channel, in every box."""
 RUNTIME_API_PORT = 9001
 """Where the Runtime API is, on the loopback interface of every box, as in AWS's environment."""
 
@@ -51,6 +51,8 @@ _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "riscv64": 41, "ppc64le": 203, "s39
 _DEVICES = ("null", "zero", "full", "random", "urandom")
 
 _libc = ctypes.CDLL(None, use_errno=True)
+with open("/proc/sys/kernel/cap_last_cap", "rb") as _file:
+    _LAST_CAPABILITY = int(_file.read())
 _step = "starting"
 
 
@@ -82,21 +84,87 @@ def become_subreaper() -> None:
     _prctl(_SUBREAPER, 1)
 
 
-def take_descriptors(numbers: Sequence[int], targets: Sequence[int]) -> None:
-    """Have exactly the descriptors 0, 1, 2 and `targets`, copies of `numbers`; output is also errors."""
-    # First out of the way of one another: a copy never lands on what is still needed.
-    moved = [fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, 64) for number in numbers]
-    for number, target in zip(moved, targets, strict=True):
-        os.dup2(number, target, inheritable=target == OUTPUT)
-    os.dup2(OUTPUT, 2)
-    last = 2
-    for target in sorted(targets):
-        os.closerange(last + 1, target)
-        last = max(last, target)
-    os.closerange(last + 1, 1 << 20)
+class Ends:
+    """The descriptors of one fork: `control`, `output`, `setup`, `told`, `alive`, and what else its order came with.
+
+    `http` is a listening socket, `template` the orders of a template, `groupN` files by which a control group is
+    entered.
+    """
+
+    def __init__(self, numbers: dict[str, int]) -> None:
+        self.setup, self.control = numbers["setup"], numbers["control"]
+        self._numbers = numbers
+
+    def move(self) -> None:
+        """Give each its place, and close every other descriptor there is, whosever it is."""
+        numbers = self._numbers
+        # First out of the way of one another: a copy never lands on what is still needed.
+        moved = {name: fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, 64) for name, number in numbers.items()}
+        places = {"output": 1, "control": CONTROL}
+        places.update({name: CONTROL + 1 + at for at, name in enumerate(sorted(set(moved) - set(places)))})
+        for name, number in moved.items():
+            os.dup2(number, places[name], inheritable=name == "output")
+        os.dup2(1, 2)
+        os.closerange(CONTROL + len(places) - 1, 1 << 20)
+        self._numbers = places
+        self.setup, self.control = places["setup"], CONTROL
+
+    def take_over(self) -> None:
+        """Give the output and the control channel their places, in a process that has other descriptors to keep."""
+        for name, places in (("output", (1, 2)), ("control", (CONTROL,))):
+            number = self._numbers[name]
+            for place in places:
+                os.dup2(number, place, inheritable=name == "output")
+            os.close(number)
+        self._numbers.update(output=1, control=CONTROL)
+        self.control = CONTROL
+
+    def wait_for_parent(self) -> None:
+        """Have the kernel end this process with its parent, once that is the one which reaps it."""
+        told, alive = self._numbers.pop("told"), self._numbers.pop("alive")
+        # Only then, as the signal comes at the end of whoever is the parent: the middle process has to be gone before.
+        if os.read(told, 1) != b"!":
+            os._exit(0)  # the zygote is gone
+        _prctl(_PDEATHSIG, signal.SIGKILL)
+        if select.select([alive], [], [], 0)[0]:
+            os._exit(0)
+        os.close(told)
+        os.close(alive)
+
+    def tell_parent(self, pid: int) -> None:
+        """Tell who reaps it the pid of the inner process."""
+        os.write(self._numbers["told"], b"%d" % pid)
+
+    def enter_groups(self) -> None:
+        """Enter the control groups whose files the owner has opened.
+
+        A thread that moves itself ("0") through v1's `tasks` needs no lock over all processes of the machine, which
+        costs a grace period of several milliseconds; see cgroup_procs_write_start() in Linux, kernel/cgroup/cgroup.c.
+        """
+        for name in [name for name in self._numbers if name.startswith("group")]:
+            number = self._numbers.pop(name)
+            os.write(number, b"0")
+            os.close(number)
+
+    def environment(self) -> dict[str, str]:
+        """The variables by which a program finds those that are for it."""
+        found = {"WORKBENCH_CONTROL_FD": str(CONTROL)}
+        for name, variable in (("http", "WORKBENCH_LISTEN_FD"), ("template", "WORKBENCH_TEMPLATE_FD")):
+            if name in self._numbers:
+                found[variable] = str(self._numbers[name])
+        return found
+
+    def keep(self) -> None:
+        """Let what is for the program stay open when it is started."""
+        for number in self.environment().values():
+            os.set_inheritable(int(number), True)
+
+    def close(self) -> None:
+        """Close what was for building the box; the owner sees by it that it is built."""
+        os.close(self._numbers.pop("setup"))
 
 
-def guarded(action: Callable[[], None]) -> None:
+def guarded(ends: Ends, action: Callable[[], None]) -> None:
     """Do `action`; where it fails, tell the owner at which step, and end."""
     try:
         action()
@@ -106,12 +174,12 @@ def guarded(action: Callable[[], None]) -> None:
     except BaseException as error:
         answer = {"failed": _step, "errno": 0, "detail": repr(error)}
     try:
-        os.write(SETUP, json.dumps(answer).encode() + b"\n")
+        os.write(ends.setup, json.dumps(answer).encode() + b"\n")
     finally:
         os._exit(126)
 
 
-def middle(order: dict[str, Any]) -> None:
+def middle(order: dict[str, Any], ends: Ends) -> None:
     """Enter the namespaces and start the first process in them; returns in that one alone."""
     shown = False
     if os.geteuid() == 0 and _can_become(order["uid"]):
@@ -121,26 +189,35 @@ def middle(order: dict[str, Any]) -> None:
         _show(order)
         shown = True
         _become(order["uid"])
-    _at("entering a user namespace")
-    uid, gid = os.geteuid(), os.getegid()
-    unshare(NEWUSER | NEWNS | NEWPID | NEWIPC | NEWUTS | NEWNET)
-    _map_user(order["inside_uid"], uid, order["inside_uid"], gid)
+    _enter_namespaces(order)
     if not shown:
         _show(order)
-    _at("starting the first process")
-    inner = os.fork()
-    if inner == 0:
-        return
-    os.write(TOLD, b"%d" % inner)
-    os.write(SETUP, b'{"pid": %d}\n' % inner)
-    os._exit(0)
+    _start_first(ends)
 
 
-def inner(order: dict[str, Any]) -> None:
+def nested(order: dict[str, Any], ends: Ends) -> None:
+    """The box of a snapshot's instance, in a fork of its template: it has the template's files, and its own /tmp."""
+    _enter_namespaces(order)
+    _start_first(ends)
+    _begin(order, ends)
+    ends.enter_groups()
+    _at("mounting /tmp")
+    before = os.open("/tmp", os.O_RDONLY | os.O_DIRECTORY)
+    _mount("tmpfs", "/tmp", _NOSUID | _NODEV, "tmpfs", f"size={order['tmp_mb']}m,mode=1777")
+    _at("copying the snapshot's /tmp")
+    _copy_tree(f"/proc/self/fd/{before}", "/tmp")
+    os.close(before)
+    _mount("tmpfs", "/dev/shm", _NOSUID | _NODEV, "tmpfs", f"size={order['shm_mb']}m,mode=1777")
+    _at("mounting /proc")
+    _mount("proc", "/proc", _NOSUID | _NODEV | _NOEXEC, "proc")
+    give_up_privileges()
+    _at("waiting for the template")
+    ends.wait_for_parent()
+
+
+def inner(order: dict[str, Any], ends: Ends) -> None:
     """Build what the instance sees, and give up what could change it; then it is ready for the instance's program."""
-    os.setsid()
-    set_host_name(order["hostname"])
-    _bring_loopback_up()
+    _begin(order, ends)
     _mount_inside(order)
     _at("changing the root")
     # The old root is stacked on the new one, and taken off: no directory is needed for it.
@@ -157,35 +234,16 @@ def inner(order: dict[str, Any]) -> None:
         resource.setrlimit(resource.RLIMIT_NPROC, (order["nproc"], order["nproc"]))
     give_up_privileges()
     _at("waiting for the zygote")
-    # Only now, as this signal comes at the end of whoever is the parent: the middle process has to be gone before.
-    if os.read(TOLD, 1) != b"!":
-        os._exit(0)  # the zygote is gone
-    _prctl(_PDEATHSIG, signal.SIGKILL)
-    if select.select([ALIVE], [], [], 0)[0]:
-        os._exit(0)
-    enter_groups(order["groups"])
-
-
-def enter_groups(count: int) -> None:
-    """Enter the control groups whose files the owner has opened.
-
-    A thread that moves itself ("0") through v1's `tasks` file needs no lock over all processes of the machine, which
-    costs a grace period of several milliseconds; see cgroup_procs_write_start() in Linux, kernel/cgroup/cgroup.c.
-    """
+    ends.wait_for_parent()
     _at("entering the control groups")
-    for number in range(GROUPS, GROUPS + count):
-        os.write(number, b"0")
-        os.close(number)
+    ends.enter_groups()
 
 
-def execute(order: dict[str, Any]) -> NoReturn:
+def execute(order: dict[str, Any], ends: Ends) -> None:
     """Become the instance's program, a new one; the end of the set-up channel says so to the owner."""
-    environment = dict(order["environment"], WORKBENCH_CONTROL_FD=str(CONTROL))
-    if order["http"]:
-        environment["WORKBENCH_LISTEN_FD"] = str(LISTENER)
-        os.set_inheritable(LISTENER, True)
+    environment = {**order["environment"], **ends.environment()}
     if order["prepare"]:  # for a host that is not in Python, as `other_host.py` does elsewhere
-        if order["http"]:
+        if "WORKBENCH_LISTEN_FD" in environment:
             _mark("sandbox_ready")
         else:
             _mark("sandbox_ready", RUNTIME_API_PORT)
@@ -195,7 +253,7 @@ def execute(order: dict[str, Any]) -> NoReturn:
         for name in ("WORKBENCH_OPT", "WORKBENCH_WATCHED"):
             environment.pop(name, None)
     _at("starting the program")
-    os.set_inheritable(CONTROL, True)
+    ends.keep()
     os.execve(order["argv"][0], order["argv"], environment)
 
 
@@ -218,19 +276,23 @@ def _mark(name: str, port: int = 0) -> None:
             control.detach()
 
 
-def set_host_name(name: str) -> None:
-    """Set the host name of this process's own UTS namespace."""
-    _at("setting the host name")
-    encoded = name.encode()
-    _check(_libc.sethostname(encoded, len(encoded)))
+def show_name(name: str) -> None:
+    """Write the instance's name where /proc/PID/environ shows it: a fork's own variables are not seen there."""
+    with open("/proc/self/stat", "rb") as file:
+        fields = file.read().rpartition(b")")[2].split()
+    start, end = int(fields[47]), int(fields[48])  # env_start and env_end, fields 50 and 51 of proc_pid_stat(5)
+    before, found, rest = ctypes.string_at(start, end - start).partition(b"WORKBENCH_INSTANCE=")
+    value, _, after = rest.partition(b"\0")
+    # All to the end where it is the last variable, as the zygote has seen to.
+    room = len(value) if after.strip(b"\0") else len(rest) - 1
+    if found and len(name.encode()) <= room:
+        ctypes.memmove(start + len(before) + len(found), name.encode().ljust(room, b"\0"), room)
 
 
 def give_up_privileges() -> None:
     """Drop every capability for good, from every set."""
     _at("giving up capabilities")
-    with open("/proc/sys/kernel/cap_last_cap", "rb") as file:
-        last = int(file.read())
-    for capability in range(last + 1):
+    for capability in range(_LAST_CAPABILITY + 1):
         _prctl(_CAPBSET_DROP, capability)
     _prctl(_CAP_AMBIENT, _AMBIENT_CLEAR)
     header = struct.pack("Ii", 0x20080522, 0)
@@ -241,6 +303,45 @@ def give_up_privileges() -> None:
 def unshare(flags: int) -> None:
     """Enter new namespaces; raises OSError."""
     _check(_libc.unshare(flags))
+
+
+def _enter_namespaces(order: dict[str, Any]) -> None:
+    _at("entering a user namespace")
+    uid, gid = os.geteuid(), os.getegid()
+    unshare(NEWUSER | NEWNS | NEWPID | NEWIPC | NEWUTS | NEWNET)
+    _map_user(order["inside_uid"], uid, order["inside_uid"], gid)
+
+
+def _start_first(ends: Ends) -> None:
+    """Fork the first process of the new PID namespace; returns in that one alone."""
+    _at("starting the first process")
+    inner = os.fork()
+    if inner != 0:
+        ends.tell_parent(inner)
+        os._exit(0)
+
+
+def _begin(order: dict[str, Any], ends: Ends) -> None:
+    os.write(ends.setup, b'{"built": false}\n')  # the owner learns this process's number by the kernel's word
+    os.setsid()
+    _at("setting the host name")
+    name = order["hostname"].encode()
+    _check(_libc.sethostname(name, len(name)))
+    _bring_loopback_up()
+
+
+def _copy_tree(source: str, target: str) -> None:
+    """Copy files, directories and links with their modes and times; anything else (sockets, pipes) has no content."""
+    for entry in os.scandir(source):
+        goal = f"{target}/{entry.name}"
+        if entry.is_symlink():
+            os.symlink(os.readlink(entry.path), goal)
+        elif entry.is_dir():
+            os.mkdir(goal)
+            _copy_tree(entry.path, goal)
+            shutil.copystat(entry.path, goal)
+        elif entry.is_file():
+            shutil.copy2(entry.path, goal)
 
 
 def _map_user(inside_uid: int, uid: int, inside_gid: int, gid: int) -> None:
