@@ -70,6 +70,15 @@ def test_every_module_is_compiled_and_believed() -> None:
         assert flags == 1 or (flags == 0 and time_or_hash == int(source.st_mtime)), name
 
 
+def test_the_runtime_directory_holds_what_was_asked_for_and_no_more(own_cache: Path) -> None:
+    import six  # an imported one calls itself a package without places
+
+    assert six.__spec__ is not None
+    names = {path.name for path in rootfs.runtime_dir().iterdir() if path.suffix not in (".py", ".mjs")}
+    assert {"awslambdaric", "boto3", "botocore", "six"} - names == {"six"}
+    assert not {"pytest", "numpy", "moto"} & {path.name for path in rootfs.runtime_dir().rglob("*")}
+
+
 @needs("unprivileged")
 def test_its_interpreter_runs_on_it_alone() -> None:
     root = rootfs.root_fs()

@@ -144,7 +144,7 @@ def _files_of(package: str) -> Iterator[tuple[str, Path]]:
             return
         raise CapabilityMissing(f"The Python package that provides {package} is not installed", "Run `make setup`.")
     origin = Path(spec.origin)
-    if spec.submodule_search_locations is None:
+    if not spec.submodule_search_locations:  # none, or for the module `six`, once it is imported, an empty list
         yield origin.name, origin
         return
     for path in origin.parent.rglob("*"):
