@@ -5,6 +5,10 @@ import http from "node:http";
 import { wire } from "./node_service.mjs";
 
 const BASE = "/2018-06-01/runtime/";
+const ERROR_TYPE = "Lambda-Runtime-Function-Error-Type";
+const ERROR_BODY = "Lambda-Runtime-Function-Error-Body";
+const HTTP_RESPONSE = "application/vnd.awslambda.http-integration-response";
+const PRELUDE_END = new Uint8Array(8); // between the metadata of an HTTP response and its body
 
 export class RuntimeApi {
   #agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
@@ -21,7 +25,10 @@ export class RuntimeApi {
   async next() {
     const { status, headers, body } = await this.#exchange("GET", "invocation/next", {}, undefined);
     if (status !== 200) throw new Error(`The Runtime API answered ${status}: ${body}`);
-    const header = (name) => headers[`lambda-runtime-${name}`] && Buffer.from(headers[`lambda-runtime-${name}`], "latin1").toString();
+    const header = (name) => {
+      const value = headers[`lambda-runtime-${name}`];
+      return value && Buffer.from(value, "latin1").toString(); // its bytes are UTF-8
+    };
     return { id: header("aws-request-id"), event: body, header };
   }
 
@@ -30,9 +37,27 @@ export class RuntimeApi {
     await this.#exchange("POST", `invocation/${id}/response`, { "Content-Type": "application/json" }, text);
   }
 
-  /** The open request of a streamed result. */
-  stream(id, headers) {
-    return this.#request("POST", `invocation/${id}/response`, headers);
+  /** Begin the streamed result of an invocation: what `ResponseStream` asks for. */
+  stream(id, contentType, metadata) {
+    const request = this.#request("POST", `invocation/${id}/response`, {
+      "Content-Type": metadata ? HTTP_RESPONSE : contentType,
+      "Lambda-Runtime-Function-Response-Mode": "streaming",
+      "Transfer-Encoding": "chunked",
+      Trailer: `${ERROR_TYPE}, ${ERROR_BODY}`,
+    });
+    const taken = new Promise((resolve, reject) => {
+      request.on("error", reject);
+      request.on("response", (answer) => answer.resume().on("end", resolve).on("error", reject));
+    });
+    if (metadata) request.write(Buffer.concat([Buffer.from(JSON.stringify(metadata)), PRELUDE_END]));
+    const fail = async (error) => {
+      const failure = wire(error);
+      const body = Buffer.from(JSON.stringify(failure)).toString("base64");
+      request.addTrailers({ [ERROR_TYPE]: printable(failure.errorType), [ERROR_BODY]: body });
+      request.end();
+      await taken;
+    };
+    return { sink: request, taken, fail };
   }
 
   /** Say that an invocation failed, or the service could not be loaded where there is no `id`. */
@@ -40,7 +65,7 @@ export class RuntimeApi {
     const failure = wire(error);
     const headers = {
       "Content-Type": "application/vnd.aws.lambda.error+json",
-      "Lambda-Runtime-Function-Error-Type": failure.errorType.replace(/[^\x20-\x7e]/g, "?"),
+      [ERROR_TYPE]: printable(failure.errorType),
     };
     await this.#exchange("POST", id ? `invocation/${id}/error` : "init/error", headers, JSON.stringify(failure));
   }
@@ -64,4 +89,9 @@ export class RuntimeApi {
       request.end(body);
     });
   }
+}
+
+// A header holds no other characters.
+function printable(text) {
+  return text.replace(/[^\x20-\x7e]/g, "?");
 }

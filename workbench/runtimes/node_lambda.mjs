@@ -2,8 +2,6 @@
 //
 // What AWS's own Node.js runtime does, without its code: the AWS SDK for JavaScript is not bundled (see nodejs.py).
 
-import { finished } from "node:stream/promises";
-
 import { RuntimeApi } from "./node_api.mjs";
 import * as log from "./node_console.mjs";
 import { connect, mark } from "./node_control.mjs";
@@ -100,18 +98,12 @@ function result(handler, event, context) {
 }
 
 async function stream(handler, event, context) {
-  const response = new streaming.ResponseStream((headers) => api.stream(context.awsRequestId, headers));
+  const response = new streaming.ResponseStream((...how) => api.stream(context.awsRequestId, ...how));
   running.stream = response;
-  response.on("error", () => {}); // `finished` tells it
-  const ended = finished(response, { readable: false });
-  ended.catch(() => {});
-  const returned = handler(event, response, context);
-  if (typeof returned?.then !== "function") throw new Error("Streaming does not support non-async handlers.");
-  const emptied = () => response.end();
+  const emptied = () => response.end(); // nothing is left that could
   process.once("beforeExit", emptied);
   try {
-    await returned;
-    await ended;
+    await streaming.run(handler, event, response, context);
   } finally {
     process.off("beforeExit", emptied);
   }

@@ -3,47 +3,43 @@
 
 import { Writable } from "node:stream";
 
-import { STREAMING, wire } from "./node_service.mjs";
-
-const HTTP_RESPONSE = "application/vnd.awslambda.http-integration-response";
-const PRELUDE_END = new Uint8Array(8);
-const ERROR_TYPE = "Lambda-Runtime-Function-Error-Type";
-const ERROR_BODY = "Lambda-Runtime-Function-Error-Body";
+import { STREAMING } from "./node_service.mjs";
 
 /** Make `awslambda` known to the service. */
 export function install() {
   globalThis.awslambda = {
-    streamifyResponse(handler, options) {
+    streamifyResponse(handler) {
       handler[STREAMING] = "response";
-      if (options?.highWaterMark) handler[Symbol.for("aws.lambda.runtime.handler.streaming.highWaterMark")] = options.highWaterMark;
       return handler;
     },
     HttpResponseStream: {
-      /** `stream`, whose content is now preceded by `metadata`: { statusCode, headers, cookies }. */
+      /** `stream`, as the body of an HTTP response of `metadata`: { statusCode, headers, cookies }. */
       from(stream, metadata) {
-        stream.precede(HTTP_RESPONSE, Buffer.concat([Buffer.from(JSON.stringify(metadata)), PRELUDE_END]));
+        stream.describe(metadata);
         return stream;
       },
     },
   };
 }
 
-/** What a streaming handler writes to; `post(headers)` opens the request that carries it, at the first write or the end. */
+/**
+ * What a streaming handler writes to. At the first write, or the end, it calls `begin(contentType, metadata)`, which
+ * returns what carries the response: a writable `sink`, a promise of its having been `taken`, and `fail(error)`.
+ */
 export class ResponseStream extends Writable {
-  #post;
+  #begin;
   #type = "application/octet-stream";
-  #prelude = null;
-  #request = null;
-  #accepted = null;
+  #metadata = null;
+  #carrier = null;
 
-  constructor(post) {
+  constructor(begin) {
     super();
-    this.#post = post;
+    this.#begin = begin;
   }
 
   /** Whether anything has gone out: an error can now only follow what was sent. */
   get begun() {
-    return this.#request !== null;
+    return this.#carrier !== null;
   }
 
   setContentType(type) {
@@ -51,53 +47,59 @@ export class ResponseStream extends Writable {
     this.#type = type;
   }
 
-  precede(type, prelude) {
-    this.setContentType(type);
-    this.#prelude = prelude;
+  describe(metadata) {
+    if (this.begun) throw new Error("The metadata cannot be set after the first write.");
+    this.#metadata = metadata;
   }
 
   /** Anything that is neither text nor bytes goes out as JSON. */
   write(chunk, ...more) {
-    const plain = typeof chunk === "string" || chunk instanceof Uint8Array;
-    return super.write(plain || chunk === null || chunk === undefined ? chunk : JSON.stringify(chunk), ...more);
+    const plain = typeof chunk === "string" || chunk instanceof Uint8Array || chunk === null || chunk === undefined;
+    return super.write(plain ? chunk : JSON.stringify(chunk), ...more);
   }
 
-  /** End what has begun with an error, in trailers behind it; resolves when it was taken. */
+  /** End what has begun with an error; resolves when that was taken. */
   async fail(error) {
-    const failure = wire(error);
-    this.#request.addTrailers({
-      [ERROR_TYPE]: failure.errorType.replace(/[^\x20-\x7e]/g, "?"),
-      [ERROR_BODY]: Buffer.from(JSON.stringify(failure)).toString("base64"),
-    });
-    this.#request.end();
-    await this.#accepted;
+    await this.#carrier.fail(error);
   }
 
   _write(chunk, encoding, done) {
-    this.#begin();
-    this.#request.write(chunk, encoding, done);
+    try {
+      this.#start().sink.write(chunk, encoding, done);
+    } catch (error) {
+      done(error);
+    }
   }
 
   _final(done) {
-    this.#begin();
-    this.#request.end();
-    this.#accepted.then(() => done(), done);
+    try {
+      const { sink, taken } = this.#start();
+      sink.end();
+      taken.then(() => done(), done);
+    } catch (error) {
+      done(error);
+    }
   }
 
-  #begin() {
-    if (this.begun) return;
-    const headers = {
-      "Content-Type": this.#type,
-      "Lambda-Runtime-Function-Response-Mode": "streaming",
-      "Transfer-Encoding": "chunked",
-      Trailer: `${ERROR_TYPE}, ${ERROR_BODY}`,
-    };
-    this.#request = this.#post(headers);
-    this.#accepted = new Promise((resolve, reject) => {
-      this.#request.on("error", reject);
-      this.#request.on("response", (answer) => answer.resume().on("end", resolve).on("error", reject));
-    });
-    this.#accepted.catch((error) => this.destroy(error)); // whoever was to have the response has gone away
-    if (this.#prelude) this.#request.write(this.#prelude);
+  #start() {
+    if (!this.begun) {
+      this.#carrier = this.#begin(this.#type, this.#metadata);
+      this.#carrier.taken.catch((error) => this.destroy(error)); // whoever was to have the response has gone away
+    }
+    return this.#carrier;
   }
+}
+
+/** Have `handler` write to `stream`; rejects with its error, or the stream's. */
+export async function run(handler, event, stream, context) {
+  const ended = new Promise((resolve, reject) => {
+    stream.once("finish", resolve);
+    stream.once("error", reject);
+    stream.once("close", () => (stream.writableFinished ? resolve() : reject(new Error("The stream was destroyed."))));
+  });
+  ended.catch(() => {});
+  const returned = handler(event, stream, context);
+  if (typeof returned?.then !== "function") throw new Error("Streaming does not support non-async handlers.");
+  await returned;
+  await ended;
 }

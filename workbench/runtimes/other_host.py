@@ -29,6 +29,8 @@ def main() -> None:
         port = os.environ.pop("WORKBENCH_LISTEN_PORT", "")
         if port:
             os.environ["WORKBENCH_LISTEN_FD"] = _kept(socket.create_server(("0.0.0.0", int(port)), backlog=1024))
+    wb_control.pass_listeners_out(control)
+    os.environ.pop("WORKBENCH_OPT", None)  # for hosts in Python: the others' layers are in variables of the language
     os.environ["WORKBENCH_CONTROL_FD"] = _kept(control)
     os.chdir(os.environ["LAMBDA_TASK_ROOT"])
     os.execve(command[0], command, os.environ)
