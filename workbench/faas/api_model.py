@@ -20,6 +20,7 @@ from botocore.model import ListShape, MapShape, OperationModel, ServiceModel, Sh
 
 from workbench.faas.aws_errors import STATUS_BEYOND_MODEL, AwsError
 from workbench.faas.constraints import check
+from workbench.faas.functions import RUNNING
 
 _PLACEHOLDER = re.compile(r"\{(\w+)(\+?)\}")
 
@@ -48,6 +49,9 @@ class ApiModel:
 
     def __init__(self) -> None:
         description = Loader().load_service_model("lambda", "service-2")
+        runtimes = description["shapes"]["Runtime"]["enum"]
+        if RUNNING not in runtimes:  # newer than the model, or one that AWS has left behind
+            runtimes.append(RUNNING)
         self._service = ServiceModel(_without_documentation(description), "lambda")
         self._routes: dict[str, list[Route]] = {}
         for name in self._service.operation_names:
@@ -124,7 +128,7 @@ class ApiModel:
         if not body:
             return {}
         try:
-            content = json.loads(body)
+            content = json.loads(body, parse_constant=_no_number)
         except (ValueError, RecursionError) as error:
             raise AwsError("SerializationException", f"The request body is not JSON: {error}") from error
         if not isinstance(content, dict):
@@ -180,6 +184,10 @@ class ApiModel:
             return None
         shape = self._service.shape_for(code)
         return shape if isinstance(shape, StructureShape) else None
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no number")
 
 
 def _route(operation: OperationModel) -> Route:

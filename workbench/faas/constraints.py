@@ -78,10 +78,19 @@ def _join(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
 
 
+# Java's names of Unicode categories, as what stands between the brackets of a Python pattern.
+_CATEGORIES = {
+    r"\p{L}": r"\w",
+    r"\p{N}": r"\d",
+    r"\p{Z}": " \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000",
+}
+
+
 @cache
 def _compiled(pattern: str) -> re.Pattern[str] | None:
-    # The model's patterns are Java's; one that Python cannot read is left unchecked.
+    for java, python in _CATEGORIES.items():
+        pattern = pattern.replace(java, python)
     try:
         return re.compile(pattern)
-    except re.error:
+    except re.error:  # another of Java's forms: left unchecked
         return None

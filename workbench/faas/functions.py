@@ -22,7 +22,7 @@ from workbench.service import Resources
 ACCOUNT = "000000000000"
 LATEST = "$LATEST"
 _PYTHON = re.compile(r"python3\.\d+")
-_RUNNING = f"python{sys.version_info.major}.{sys.version_info.minor}"
+RUNNING = f"python{sys.version_info.major}.{sys.version_info.minor}"
 
 # What both CreateFunction and UpdateFunctionConfiguration take. The second line is kept and shown, as a description is.
 _EFFECTIVE = ("Handler", "Runtime", "Timeout", "MemorySize", "Environment", "EphemeralStorage", "SnapStart")
@@ -153,7 +153,7 @@ class Function:
     @property
     def runtime_version_arn(self) -> str:
         """The ARN of the runtime that it runs on."""
-        on = f"{_RUNNING}.{sys.version_info.micro}" if self.language == "python" else self.settings["Runtime"]
+        on = f"{RUNNING}.{sys.version_info.micro}" if self.language == "python" else self.settings["Runtime"]
         return f"arn:aws:lambda:{self.region}::runtime:{on}"
 
     def with_code(self, sha256: str, size: int) -> Function:
@@ -225,8 +225,8 @@ def _check(function: Function) -> None:
     language = function.language
     if not language or (language == "python" and not _PYTHON.fullmatch(runtime)):
         raise invalid(
-            f"The runtime {runtime} is not available here; this platform runs Python 3 functions (on {_RUNNING}), and "
-            f"Node.js and Java functions where those are installed. Use Runtime={_RUNNING}."
+            f"The runtime {runtime} is not available here; this platform runs Python 3 functions (on {RUNNING}), and "
+            f"Node.js and Java functions where those are installed. Use Runtime={RUNNING}."
         )
     if _apply_on(settings) != "None":
         if language != "python":

@@ -54,7 +54,8 @@ def test_a_created_function_is_active_and_shown_as_given(platform: Platform) -> 
 def test_a_function_is_found_by_name_partial_and_full_arn(platform: Platform, function: str) -> None:
     arn = platform.client.get_function(FunctionName=function)["Configuration"]["FunctionArn"]
     for name in (function, f"000000000000:function:{function}", f"function:{function}", arn, f"{arn}:$LATEST"):
-        assert platform.client.get_function(FunctionName=name)["Configuration"]["FunctionArn"] == arn
+        expected = name if name.endswith("$LATEST") else arn
+        assert platform.client.get_function(FunctionName=name)["Configuration"]["FunctionArn"] == expected
         assert platform.value(name)["name"] == function
     with pytest.raises(ClientError) as caught:
         platform.client.get_function(FunctionName=function, Qualifier="7")
@@ -100,7 +101,14 @@ def test_updated_settings_are_in_force_and_the_rest_stays(platform: Platform, fu
 @pytest.mark.parametrize(
     ("change", "code"),
     [
-        ({"Runtime": "nodejs20.x"}, "InvalidParameterValueException"),
+        ({"Runtime": "ruby3.3"}, "InvalidParameterValueException"),
+        ({"Runtime": "python2.7"}, "InvalidParameterValueException"),
+        ({"Runtime": "python9.9"}, "ValidationException"),
+        ({"VpcConfig": {"SubnetIds": ["subnet-1"]}}, "InvalidParameterValueException"),
+        ({"FunctionName": "no:3"}, "InvalidParameterValueException"),
+        ({"Tags": {f"k{n}": "v" for n in range(51)}}, "InvalidParameterValueException"),
+        ({"Tags": {"a": "\t"}}, "ValidationException"),
+        ({"Layers": ["arn:aws:lambda:us-east-1:000000000000:layer:no:1"]}, "InvalidParameterValueException"),
         ({"MemorySize": 64}, "ValidationException"),
         ({"MemorySize": 20000}, "InvalidParameterValueException"),
         ({"Timeout": 0}, "ValidationException"),
@@ -147,7 +155,20 @@ def test_concurrency_is_set_read_and_lifted(platform: Platform, function: str) -
     assert "ReservedConcurrentExecutions" not in platform.client.get_function_concurrency(FunctionName=function)
 
 
-def test_an_operation_that_is_not_supported_is_named(platform: Platform, function: str) -> None:
-    with pytest.raises(ClientError, match="CreateAlias is an operation") as caught:
-        platform.client.create_alias(FunctionName=function, Name="live", FunctionVersion="$LATEST")
+@pytest.mark.parametrize(
+    ("operation", "arguments"),
+    [
+        ("create_code_signing_config", {"AllowedPublishers": {"SigningProfileVersionArns": ["arn:aws:signer::1:x"]}}),
+        ("list_capacity_providers", {}),
+        ("create_event_source_mapping", {"FunctionName": "f", "EventSourceArn": "arn:aws:sqs:us-east-1:1:q"}),
+        ("get_durable_execution", {"DurableExecutionArn": "arn:aws:lambda:us-east-1:000000000000:function:f:1/x/y/z"}),
+    ],
+)
+def test_an_operation_that_is_not_supported_is_named(
+    platform: Platform, operation: str, arguments: dict[str, Any]
+) -> None:
+    client = platform.client_with(config=Config(parameter_validation=False, retries={"max_attempts": 0}))
+    name = operation.title().replace("_", "")
+    with pytest.raises(ClientError, match=f"{name} is an operation") as caught:
+        getattr(client, operation)(**arguments)
     assert error_code(caught) == "OperationNotSupportedException"
