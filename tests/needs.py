@@ -18,7 +18,7 @@ import pytest
 
 from tests import unprivileged
 
-NAMES = ("docker", "namespaces", "cgroups", "chromium", "unprivileged", "node", "wrk", "qemu")
+NAMES = ("docker", "namespaces", "cgroups", "chromium", "unprivileged", "node", "java", "wrk", "qemu")
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -77,6 +77,12 @@ def find(name: str) -> Missing | None:
     if name == "node":
         return (
             None if shutil.which("node") else Missing("Node.js is not installed.", "On Debian: apt-get install nodejs")
+        )
+    if name == "java":
+        return (
+            None
+            if shutil.which("javac") and shutil.which("jlink")
+            else Missing("No Java development kit is installed.", "On Debian: apt-get install openjdk-17-jdk-headless")
         )
     if name == "wrk":
         return None if shutil.which("wrk") else Missing("wrk is not installed.", "On Debian: apt-get install wrk")

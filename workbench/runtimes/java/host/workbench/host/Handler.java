@@ -11,6 +11,7 @@ import java.lang.reflect.Method;
 import java.lang.reflect.Modifier;
 import java.lang.reflect.Type;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 
 /**
  * The service's method, found by `package.Class::method`, or `package.Class` for its method handleRequest.
@@ -31,7 +32,7 @@ final class Handler {
         this.method = method;
         this.parameters = method.getParameterTypes();
         boolean takesEvent = parameters.length > 0 && !Invocation.isContext(parameters[0]);
-        this.event = takesEvent ? Types.in(method.getGenericParameterTypes()[0], owner) : null;
+        this.event = takesEvent ? Types.in(written(owner, method).getGenericParameterTypes()[0], owner) : null;
         this.streams = isStream(parameters);
     }
 
@@ -150,6 +151,20 @@ final class Handler {
         }
         best.setAccessible(true); // public, but perhaps of a class that is not
         return best;
+    }
+
+    /** The method as it was written, where the compiler added one to make it public; only that one has its types. */
+    private static Method written(Class<?> owner, Method method) {
+        for (Class<?> place = owner; method.isBridge() && place != null; place = place.getSuperclass()) {
+            for (Method other : place.getDeclaredMethods()) {
+                boolean same = other.getName().equals(method.getName())
+                        && Arrays.equals(other.getParameterTypes(), method.getParameterTypes());
+                if (same && !other.isBridge()) {
+                    return other;
+                }
+            }
+        }
+        return method;
     }
 
     private static boolean isStream(Class<?>[] parameters) {
