@@ -207,5 +207,5 @@ def _handler_error(answer: Any) -> HandlerError:
     return HandlerError(
         str(fields.get("errorMessage", "")),
         str(fields.get("errorType", "Error")),
-        [str(line) for line in fields.get("stackTrace") or ()],
+        [str(line) for line in fields.get("stackTrace") or fields.get("trace") or ()],
     )

@@ -288,7 +288,7 @@ def _function_error(body: Any, log: str) -> InvocationError:
     kind = str(fields.get("errorType", "Error"))
     if kind == "Sandbox.Timedout":
         return InvocationTimeout(f"{message}. Raise timeout_s, or look at the log:\n{log}")
-    return HandlerError(message, kind, [str(line) for line in fields.get("stackTrace") or ()])
+    return HandlerError(message, kind, [str(line) for line in fields.get("stackTrace") or fields.get("trace") or ()])
 
 
 class _translated:
