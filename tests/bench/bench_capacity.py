@@ -16,7 +16,7 @@ import pytest
 from tests.bench import handlers
 from tests.bench.clients import Answer
 from tests.bench.contenders import path
-from tests.bench.peers.owned import end_with_parent
+from tests.bench.peers.owned import stop_with_parent
 from tests.bench.scoreboard import Scoreboard
 from tests.functional.faas.platform import Platform
 from tests.needs import needs
@@ -39,7 +39,7 @@ class Memory:
 @pytest.mark.timeout(900)
 def test_many_functions_and_instances_on_little_memory(scoreboard: Scoreboard) -> None:
     arguments = ("--account-concurrency", "1000", "--idle-expiry-s", "3600")
-    with Platform(*arguments, isolation="namespaces", preexec_fn=end_with_parent) as platform:
+    with Platform(*arguments, isolation="namespaces", preexec_fn=stop_with_parent) as platform:
         code = handlers.zipped("app.py", handlers.PYTHON)
         names = [platform.create(code, MemorySize=handlers.MEMORY_MB) for _ in range(FUNCTIONS)]
         deployed, _ = _memory(platform.process.pid)

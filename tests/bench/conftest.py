@@ -26,6 +26,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     board = config.stash[_scoreboard]
     if board.lines or board.facts:
+        board.note(f"load average {os.getloadavg()[0]:.2f} when it ended")
         terminalreporter.section("the workbench and its peers")
         terminalreporter.write_line(board.table())
 
@@ -41,7 +42,7 @@ def scoreboard(request: pytest.FixtureRequest) -> Scoreboard:
 @pytest.fixture(scope="session")
 def platform() -> Iterator[Platform]:
     """Ours, with its instances in namespaces."""
-    with Platform(isolation="namespaces", preexec_fn=owned.end_with_parent) as running:
+    with Platform(isolation="namespaces", preexec_fn=owned.stop_with_parent) as running:
         yield running
 
 

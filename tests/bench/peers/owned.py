@@ -51,10 +51,15 @@ def running(
         process.wait()
 
 
-def end_with_parent() -> None:
-    """Run in a new child: the kernel kills it when the thread that made it ends, for tests their main thread."""
+def end_with_parent(by: signal.Signals = signal.SIGKILL) -> None:
+    """Run in a new child: the kernel ends it when the thread that made it ends, for tests their main thread."""
     pr_set_pdeathsig = 1
-    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, by)
+
+
+def stop_with_parent() -> None:
+    """As `end_with_parent`, with time to clean up."""
+    end_with_parent(signal.SIGTERM)
 
 
 def free_port() -> int:
