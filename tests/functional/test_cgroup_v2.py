@@ -53,16 +53,7 @@ def guest(tmp_path_factory: pytest.TempPathFactory) -> machine.Ended:
 
 
 def _pytest(name: str, selected: list[str]) -> dict[str, Any]:
-    options = [
-        "-p",
-        "tests.guest.reports",
-        "-p",
-        "no:cacheprovider",
-        "-q",
-        "--color=no",
-        "-o",
-        f"timeout={_PATIENCE_S}",
-    ]
+    options = f"-p tests.guest.reports -p no:cacheprovider -q --color=no -o timeout={_PATIENCE_S}".split()
     return {
         "name": name,
         "argv": ["/usr/local/bin/python3", "-m", "pytest", *options, *selected],
@@ -76,7 +67,7 @@ def test_the_guest_ran_everything_to_the_end(guest: machine.Ended) -> None:
     assert ended == dict.fromkeys(_PROGRAMS, 0), _tail(guest)
 
 
-@pytest.mark.parametrize("test", _tests())
+@pytest.mark.parametrize("test", _tests(), ids=lambda test: test.removeprefix("tests/"))
 def test_in_the_guest(guest: machine.Ended, test: str) -> None:
     told = [words for words in guest.said if words.get("test", "").partition("[")[0] == test]
     assert told, f"The guest said nothing of {test}; it ended with:\n{_tail(guest)}"

@@ -18,7 +18,8 @@ _DISTRIBUTIONS = ("pytest", "pytest-timeout", "psutil", "awslambdaric", "docker"
 # What tests start by name; all are there on any Linux, and are copied with the libraries they need.
 _PROGRAMS = ("sh", "cat", "sleep", "mount", "umount", "unshare", "setpriv", "mktemp", "mkdir", "rmdir", "chown")
 _PLACES = ("/usr/bin", "/bin", "/usr/sbin", "/sbin")
-_LEFT_OUT = frozenset({".git", "node_modules", "notebooks", "bench", "browser", "recorded"})
+_KINDS = frozenset({".py", ".pyc", ".json"})
+_LEFT_OUT = frozenset({"node_modules", "notebooks", "bench", "browser", "recorded"})
 
 
 def write(path: Path, programs: list[dict[str, Any]]) -> None:
@@ -41,7 +42,9 @@ def write(path: Path, programs: list[dict[str, Any]]) -> None:
             image.file(f"/packages/{name}", source)
         image.file("/packages/sitecustomize.py", Path(__file__).with_name("sitecustomize.py"))
         for name in ("workbench", "tests"):
-            image.tree(f"/project/{name}", PROJECT / name, without=_LEFT_OUT)
+            for source in sorted((PROJECT / name).rglob("*")):  # no more: builds may lie there that fill the memory
+                if source.suffix in _KINDS and not _LEFT_OUT & set(source.parts) and source.is_file():
+                    image.file(f"/project/{source.relative_to(PROJECT)}", source)
         image.file("/project/pyproject.toml", PROJECT / "pyproject.toml")
 
 
