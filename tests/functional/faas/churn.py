@@ -35,6 +35,8 @@ DID_NOT_RUN = frozenset({"ServiceException", "TooManyRequestsException"})
 """The error codes of answers without it: the invocation never reached an instance."""
 
 _RESIGN_S = 60.0
+_PATIENCE_S = 90.0
+"""Far beyond the function's own time limit of 20 s: who has no answer by then gets none."""
 
 
 @dataclass
@@ -95,7 +97,10 @@ class Load:
         reader, writer = await asyncio.open_connection(at.hostname, at.port)
         try:
             for number in numbers:
-                await self._invoke(f"i{number}", reader, writer)
+                try:
+                    await asyncio.wait_for(self._invoke(f"i{number}", reader, writer), _PATIENCE_S)
+                except TimeoutError:
+                    raise AssertionError(f"i{number} was never answered") from None
                 self._on_progress(self.tally.total)
             writer.write_eof()
             assert await reader.read() == b"", "an answer that nobody asked for"
