@@ -10,9 +10,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable
 from functools import lru_cache
-from pathlib import Path
 
 from workbench.faas.api_model import Answer, ApiModel
 from workbench.faas.aws_errors import AwsError
@@ -40,14 +38,13 @@ class ControlApi:
         operations: Operations,
         supervisor: Supervisor,
         events: EventQueue,
-        archive: Callable[[str], Path],
-        isolation: str,
+        private: PrivateApi,
     ) -> None:
         self._model = model
         self._verifier = verifier
         self._operations = operations
         self._invoke = InvokeApi(model, operations, supervisor, events)
-        self._private = PrivateApi(operations, supervisor, events, archive, isolation)
+        self._private = private
         self._route = lru_cache(1024)(model.route)  # load repeats a few paths thousands of times
 
     async def handle(self, request: Request) -> Answer | Streamed:
@@ -71,7 +68,7 @@ class ControlApi:
         path, _, query = request.target.partition("?")
         private = path.startswith(PREFIX)
         if private:
-            unsigned = await self._private.unsigned(path, query)
+            unsigned = await self._private.unsigned(path, query, request.headers.get("Authorization") or "")
             if unsigned is not None:
                 return unsigned
         key = self._verifier.verify(request, time.time())

@@ -22,7 +22,7 @@ class _Past:
 
 
 class History:
-    """Of each function, over all its versions, the latest 50,000 starts, freezes and ends, and the latest 20,000 turns of idle and busy."""
+    """Of each function, over all versions, the latest 50,000 starts, freezes and ends, and 20,000 turns."""
 
     def __init__(self) -> None:
         self._by_function: dict[str, _Past] = {}
@@ -39,11 +39,13 @@ class History:
     def of(self, function: str) -> list[dict[str, Any]]:
         """As InstanceEvent's fields, oldest first."""
         past = self._by_function.get(function, _Past())
-        return [
-            {"at_s": move.at, "instance_id": move.instance, "state": str(move.state), "detail": move.detail}
-            for move in merge(past.lives, past.turns, key=lambda move: move.at)
-        ]
+        return [as_event(move) for move in merge(past.lives, past.turns, key=lambda move: move.at)]
 
     def forget(self, function: str) -> None:
         """The function is deleted."""
         self._by_function.pop(function, None)
+
+
+def as_event(move: Moved) -> dict[str, Any]:
+    """One change of state as InstanceEvent's fields."""
+    return {"at_s": move.at, "instance_id": move.instance, "state": str(move.state), "detail": move.detail}

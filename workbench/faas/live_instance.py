@@ -62,7 +62,7 @@ class LiveInstance:
         self._stepping = False
         self._watching = False
         self._stopping = False
-        self._gone = False
+        self._gone = asyncio.Event()
         self._usage_is_cheap = False
         self._measuring = False
         self._measured_s = 0.0
@@ -126,17 +126,9 @@ class LiveInstance:
             self._do(self._host.cleaners, self._close, self._closed)
 
     async def crash(self) -> None:
-        """Kill it as if it had died by itself; returns when it is dead."""
-        dead = asyncio.Event()
-
-        def kill() -> None:
-            try:
-                self._kill()
-            finally:
-                self._loop.call_soon_threadsafe(dead.set)
-
-        self._do(self._host.cleaners, kill)
-        await dead.wait()
+        """Kill it as if it had died by itself; returns when it is dead and the scheduler has been told."""
+        self._do(self._host.cleaners, self._kill)
+        await self._gone.wait()
 
     def wake_at(self, when: float | None) -> None:
         """Say TimerFired at `when` on the monotonic clock, in place of an earlier wish."""
@@ -245,9 +237,9 @@ class LiveInstance:
         self._host.closed(self)
 
     def _say_gone(self, cause: Cause, detail: str) -> None:
-        if not self._gone:
-            self._gone = True
-            self._host.tell(Gone(time.monotonic(), self.name, cause, detail))
+        if not self._gone.is_set():
+            self._gone.set()
+            self._host.tell(Gone(time.monotonic(), self.name, cause, detail, self._api.undelivered))
 
     # ---- what it says on the control channel and on its output -------------------------------------------------------
 

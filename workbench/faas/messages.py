@@ -119,12 +119,16 @@ class InitFailed:
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """The instance ended, whoever wanted it; `cause` matters only where nobody did."""
+    """The instance ended, whoever wanted it; `cause` matters only where nobody did.
+
+    `unseen`: it cannot have seen the request that it was given.
+    """
 
     at: float
     instance: str
     cause: Cause = Cause.EXIT
     detail: str = ""
+    unseen: bool = False
 
 
 @dataclass(frozen=True, slots=True)

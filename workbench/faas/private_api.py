@@ -1,17 +1,23 @@
 """What an SDK has no word for, under `/_workbench/`: health, instances, their changes of state, logs and code.
 
-All answers but code are JSON; all requests are signed but for health and the links to code that GetFunction gives.
+All answers are JSON where nothing else is said. All requests are signed but for health, the links to code that
+GetFunction gives, and metrics, which also take the access key and its secret as a name and password (HTTP Basic), as
+Prometheus cannot sign.
 
     GET    /_workbench/health                             {"status", "isolation", "functions", "instances", ...}
     GET    /_workbench/functions/{name}/instances         {"instances": [InstanceView's fields]}
     GET    /_workbench/functions/{name}/events            {"events": [InstanceEvent's fields]}
+    GET    /_workbench/functions/{name}/events?follow     the same, one a line, and then each as it happens (NDJSON)
     GET    /_workbench/functions/{name}/logs/{instance}   {"log": its last 64 KB}
     DELETE /_workbench/functions/{name}/instances/{id}    {} — kills it as a crash would
+    POST   /_workbench/functions/{name}/template          {} — initialises what snapshot starts are forked from
+    GET    /_workbench/metrics                            Prometheus' text format
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import hmac
 import json
 from collections.abc import AsyncIterator, Callable
@@ -21,13 +27,17 @@ from urllib.parse import parse_qs, unquote
 
 from workbench.faas.api_model import Answer
 from workbench.faas.aws_errors import AwsError, not_found
+from workbench.faas.credentials import Keyring
 from workbench.faas.event_queue import EventQueue
+from workbench.faas.follower import Follower
 from workbench.faas.http_front import Streamed
+from workbench.faas.metrics import CONTENT_TYPE, Metrics
 from workbench.faas.operations import Operations
 from workbench.faas.supervisor import Supervisor
 
 PREFIX = "/_workbench/"
 _PART = 2**18
+_LINES = "application/x-ndjson"
 
 
 class PrivateApi:
@@ -38,22 +48,43 @@ class PrivateApi:
         operations: Operations,
         supervisor: Supervisor,
         events: EventQueue,
+        metrics: Metrics,
+        keys: Keyring,
         archive: Callable[[str], Path],
         isolation: str,
     ) -> None:
         self._operations = operations
         self._supervisor = supervisor
         self._events = events
+        self._metrics = metrics
+        self._keys = keys
         self._archive = archive
         self._isolation = isolation
 
-    async def unsigned(self, path: str, query: str) -> Answer | Streamed | None:
-        """The answer to a request that needs no signature; None when `path` needs one."""
+    async def unsigned(self, path: str, query: str, authorization: str) -> Answer | Streamed | None:
+        """The answer to a request that needs no signature; None when this one does."""
         if path == PREFIX + "health":
             return _json(self._health())
         if path.startswith(PREFIX + "code/"):
             return await self._download(path, query)
+        if path == PREFIX + "metrics" and authorization.startswith("Basic "):
+            return self._with_password(authorization)
         return None
+
+    def _with_password(self, authorization: str) -> Answer:
+        try:
+            name, _, secret = base64.b64decode(authorization[len("Basic ") :], validate=True).decode().partition(":")
+        except ValueError:
+            name = secret = ""
+        key = self._keys.find(name, "")
+        if key is None or not hmac.compare_digest(key.secret.encode(), secret.encode()):
+            raise AwsError(
+                "UnrecognizedClientException", "Give the platform's access key id as name and its secret as password."
+            )
+        return self._metrics_text()
+
+    def _metrics_text(self) -> Answer:
+        return Answer(200, self._metrics.text(), {"Content-Type": CONTENT_TYPE})
 
     async def handle(self, method: str, path: str, query: str) -> Answer | Streamed:
         """Answer one signed request; raises AwsError when there is no such thing."""
@@ -61,6 +92,10 @@ class PrivateApi:
         match method, parts:
             case "GET", ["functions", name, "instances"]:
                 return _json({"instances": await self._supervisor.instances(self._operations.find(name).name)})
+            case "GET", ["metrics"]:
+                return self._metrics_text()
+            case "GET", ["functions", name, "events"] if "follow" in query:
+                return Streamed(200, self._follow(self._operations.find(name).name), {"Content-Type": _LINES})
             case "GET", ["functions", name, "events"]:
                 return _json({"events": self._supervisor.events(self._operations.find(name).name)})
             case "GET", ["functions", name, "logs", instance]:
@@ -76,6 +111,14 @@ class PrivateApi:
                     return _json({})
                 raise not_found(f"{name}, instance {instance}")
         raise AwsError("UnknownOperationException", f"There is no {method} {path}.")
+
+    async def _follow(self, function: str) -> AsyncIterator[bytes]:
+        """Every change of state so far and to come, a line each; a line may say how many were left out."""
+        with Follower(self._supervisor, function) as follower:
+            for event in self._supervisor.events(function):
+                yield _line(event)
+            async for event in follower:
+                yield _line(event)
 
     def _health(self) -> dict[str, Any]:
         return {
@@ -108,6 +151,10 @@ async def _parts(file: BinaryIO) -> AsyncIterator[bytes]:
         file.seek(0)
         while part := await asyncio.to_thread(file.read, _PART):
             yield part
+
+
+def _line(event: dict[str, Any]) -> bytes:
+    return json.dumps(event).encode() + b"\n"
 
 
 def _json(value: Any) -> Answer:

@@ -88,6 +88,11 @@ class RuntimeApi:
         self._waiting.answer(200, work.payload, work.head)
         self._waiting = None
 
+    @property
+    def undelivered(self) -> bool:
+        """Whether work was handed out that the instance cannot have seen."""
+        return self._undelivered is not None
+
     def close(self) -> None:
         """Close the listener and every connection."""
         if self._server is not None:
@@ -128,7 +133,10 @@ class RuntimeApi:
         elif target == _BASE + "init/error" and request.method == "POST":
             self._owner.init_failed(request.body)
             connection.accept()
-        elif target in (_BASE + "restore/next", _BASE + "restore/error"):
+        elif target == _BASE + "restore/error" and request.method == "POST":
+            self._owner.init_failed(request.body)
+            connection.accept()
+        elif target == _BASE + "restore/next":
             _refuse(connection, 404, "NotFound", "This instance was not restored from a snapshot.")
         else:
             _refuse(connection, 404, "NotFound", f"There is no {request.method} {target}.")

@@ -305,10 +305,13 @@ class Scheduler:
 
     def _crashed(self, instance: Instance, event: Gone) -> None:
         request, instance.request = instance.request, None
+        function = instance.function
         self._forget(instance, FAILED, event.detail)
-        if request is not None:
-            self._fail(instance.function, request, event.cause, instance, event.detail)
-        self._scale_out(instance.function)
+        if request is not None and event.unseen and function.version:
+            function.pending.appendleft(request)  # nothing of it ran
+        elif request is not None:
+            self._fail(function, request, event.cause, instance, event.detail)
+        self._scale_out(function)
 
     # ---- an instance rests -----------------------------------------------------------------------------------------
 

@@ -35,16 +35,19 @@ from workbench.faas.event_queue import EventQueue
 from workbench.faas.event_store import EventStore, StoredEvent
 from workbench.faas.function_urls import UrlServer
 from workbench.faas.functions import Function
+from workbench.faas.gateway import Endpoints, Gateway
 from workbench.faas.host import Code
 from workbench.faas.http_front import Front
+from workbench.faas.metrics import Metrics
 from workbench.faas.operations import Operations
 from workbench.faas.operations.event_config import rules
+from workbench.faas.private_api import PrivateApi
 from workbench.faas.scheduler import Policy
 from workbench.faas.sigv4 import Verifier
 from workbench.faas.start import Start
 from workbench.faas.storage import Storage
 from workbench.faas.supervisor import Supervisor
-from workbench.isolation import best, launcher, techniques, template_launcher
+from workbench.isolation import best, launcher, ready, techniques, template_launcher
 from workbench.sandbox import Technique
 from workbench.session import VARIABLE, remove_session_dir, remove_session_dir_of_the_dead, session_dir, session_id
 
@@ -120,6 +123,7 @@ async def _serve(options: Options) -> bool:
     secret_key = options.secret_key or secrets.token_urlsafe(30)
     concurrency = options.account_concurrency or default_account_concurrency()
     async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(ready(isolation))
         directory = options.state
         if directory is None:
             directory = Path(tempfile.mkdtemp(dir=session_dir(), prefix="platform."))
@@ -137,7 +141,10 @@ async def _serve(options: Options) -> bool:
         def code(function: Function) -> Code:
             return Code(storage.code(function.code_sha256), storage.opt(function))
 
-        supervisor = Supervisor(start, code, policy, billing=RULES[options.billing])
+        keys = Keyring(access_key, secret_key)
+        endpoints = Endpoints(others=options.aws_endpoint)
+        gateway = Gateway(keys, endpoints, own_network=isolation != "process")
+        supervisor = Supervisor(start, code, policy, billing=RULES[options.billing], gateway=gateway)
         stack.push_async_callback(supervisor.close)
 
         async def deliver(event: StoredEvent) -> Attempt:
@@ -160,8 +167,10 @@ async def _serve(options: Options) -> bool:
         )
         stack.push_async_callback(events.close)
         operations = Operations(options.region, supervisor, storage, events, aws, concurrency, secret_key)
-        verifier = Verifier(Keyring(access_key, secret_key), options.region)
-        api = ControlApi(ApiModel(), verifier, operations, supervisor, events, storage.archive, isolation)
+        verifier = Verifier(keys, options.region)
+        metrics = Metrics(supervisor, events.counts)
+        private = PrivateApi(operations, supervisor, events, metrics, keys, storage.archive, isolation)
+        api = ControlApi(ApiModel(), verifier, operations, supervisor, events, private)
         urls = UrlServer(operations.resolve, supervisor, verifier, operations.context.attachments, options.region)
         stack.push_async_callback(urls.close)
         operations.context.open_url = urls.open
@@ -170,17 +179,19 @@ async def _serve(options: Options) -> bool:
         stopping = _stop_signals()
         front, endpoint = await _listen(api, options.port, stack)
         stack.push_async_callback(supervisor.close)  # before the connections are: whoever still waits is told
+        endpoints.platform = endpoint
         operations.listens_at(endpoint)
         events.resume()
-        ready = {
+        access = {
             "endpoint": endpoint,
             "access_key_id": access_key,
             "secret_access_key": secret_key,
             "region": options.region,
         }
-        print(json.dumps(ready), flush=True)
+        print(json.dumps(access), flush=True)
         graceful = await stopping.wait_gracefully()
         front.stop_listening()
+        await urls.stop_listening()
         if graceful:
             await supervisor.drain_or(options.grace_s, stopping.at_once)
     return graceful

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 
 from workbench import capabilities
@@ -22,6 +23,13 @@ def launcher(name: str) -> Launcher:
         raise DeploymentError(f"There is no sandbox {name!r}; choose from {', '.join(BACKENDS)}.")
     launch: Launcher = importlib.import_module(BACKENDS[name]).launch
     return launch
+
+
+def ready(name: str) -> contextlib.AbstractContextManager[None]:
+    """Make what the instances of the back end `name` share, and keep it while in here: no cold start waits for it."""
+    hold = getattr(importlib.import_module(BACKENDS[name]), "hold", contextlib.nullcontext)
+    made: contextlib.AbstractContextManager[None] = hold()
+    return made
 
 
 def best() -> str:

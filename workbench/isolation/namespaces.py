@@ -28,6 +28,7 @@ from workbench.isolation.tree import ProcessTree
 from workbench.sandbox import SandboxSpec, Technique, Usage
 
 NAME = "namespaces"
+hold = zygote.hold
 TECHNIQUES = frozenset({Technique.SPAWN, Technique.ZYGOTE, Technique.SNAPSHOT})
 
 UID = 64_535

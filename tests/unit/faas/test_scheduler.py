@@ -44,6 +44,17 @@ def test_the_newest_idle_instance_is_taken_first() -> None:
     assert world.instance_of("r3") == new
 
 
+def test_a_request_that_a_dead_instance_cannot_have_seen_runs_on_another() -> None:
+    world = World().with_function("f")
+    instance = world.serve("r1", "f")
+    world.request("r2", "f")
+    world.tell(m.Gone(world.now, instance, unseen=True))
+    (other,) = world.starting()
+    assert world.outcome("r2") is None
+    world.make_ready(other)
+    assert world.instance_of("r2") == other
+
+
 def test_two_requests_at_once_get_two_instances() -> None:
     world = World().with_function("f")
     world.request("r1", "f")

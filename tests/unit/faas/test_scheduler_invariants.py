@@ -84,11 +84,11 @@ class Platform(RuleBasedStateMachine):
             running = self.world.scheduler.instances[instance].request
             (self.world.answer if running else self.world.poll)(instance)
 
-    @rule(number=ANY, cause=st.sampled_from(m.Cause))
-    def die(self, number: int, cause: m.Cause) -> None:
+    @rule(number=ANY, cause=st.sampled_from(m.Cause), unseen=st.booleans())
+    def die(self, number: int, cause: m.Cause, unseen: bool) -> None:
         instance = self.pick(number, *InstanceState)
         if instance:
-            self.world.gone(instance, cause)
+            self.world.tell(m.Gone(self.world.now, instance, cause, unseen=unseen))
 
     @rule(number=ANY)
     def stop_done(self, number: int) -> None:

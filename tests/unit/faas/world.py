@@ -22,7 +22,11 @@ class World:
     # what happens
 
     def tell(self, event: m.Event) -> list[m.Command]:
+        unseen = self._unseen(event)
         self.last = self.scheduler.step(event)
+        if unseen is not None and not any(isinstance(c, m.Fail) and c.request == unseen for c in self.last):
+            # It was handed out in vain, and waits again.
+            self.commands = [c for c in self.commands if not (isinstance(c, m.Dispatch) and c.request == unseen)]
         self.commands += self.last
         for command in self.last:
             if isinstance(command, m.SetTimer):
@@ -30,6 +34,11 @@ class World:
                 if command.when is not None:
                     self.timers[command.instance] = command.when
         return self.last
+
+    def _unseen(self, event: m.Event) -> str | None:
+        if isinstance(event, m.Gone) and event.unseen and event.instance in self.scheduler.instances:
+            return self.scheduler.instances[event.instance].request
+        return None
 
     def with_function(self, name: str, *, timeout_s: float = 3.0, reserved: int | None = None) -> World:
         self.tell(m.FunctionPut(self.now, name, "v1", timeout_s))

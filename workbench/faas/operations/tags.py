@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from workbench.faas import outbound
 from workbench.faas.aws_errors import AwsError, invalid
 from workbench.faas.functions import Function
 from workbench.faas.names import parse
@@ -56,3 +57,7 @@ def check_tags(tags: Mapping[str, str]) -> None:
         raise invalid(f"Number of tags exceeds resource tag limit of {MAX_TAGS}.")
     if any(key.lower().startswith("aws:") for key in tags):
         raise invalid("Tag keys that start with 'aws:' are reserved for system use.")
+    try:
+        outbound.parse(tags.get(outbound.TAG, ""))
+    except ValueError as error:
+        raise invalid(str(error)) from error
