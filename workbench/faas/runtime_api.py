@@ -23,6 +23,7 @@ from workbench.faas.response_stream import Sink as Sink
 _BASE = "/2018-06-01/runtime/"
 _NEXT = _BASE + "invocation/next"
 _INVOCATION = _BASE + "invocation/"
+_FAILED = (_BASE + "init/error", _BASE + "restore/error")
 
 MAX_RESPONSE = 6 * 1024 * 1024
 """Largest response of an invocation in bytes that is not streamed (Lambda quotas)."""
@@ -130,10 +131,7 @@ class RuntimeApi:
             self._next(connection)
         elif target.startswith(_INVOCATION) and request.method == "POST":
             self._answer(connection, request)
-        elif target == _BASE + "init/error" and request.method == "POST":
-            self._owner.init_failed(request.body)
-            connection.accept()
-        elif target == _BASE + "restore/error" and request.method == "POST":
+        elif target in _FAILED and request.method == "POST":
             self._owner.init_failed(request.body)
             connection.accept()
         elif target == _BASE + "restore/next":
