@@ -23,7 +23,8 @@ from hypothesis import strategies as st
 
 from tests.functional.sandboxes.boxes import Marks, eventually, output
 from tests.needs import needs
-from workbench.isolation import process
+from workbench.faas import java_code
+from workbench.isolation import java_tree, process
 from workbench.sandbox import Sandbox, SandboxSpec
 from workbench.service import Resources
 
@@ -71,7 +72,49 @@ exports.handler = async (event, context) => {
 """
 
 
-@pytest.fixture(scope="module", params=["python", pytest.param("nodejs", marks=needs("node"))])
+JAVA = """
+package shop;
+import java.util.*;
+
+public class App {
+    public interface Context {
+        String getAwsRequestId(); String getFunctionName(); String getInvokedFunctionArn();
+        String getMemoryLimitInMB(); int getRemainingTimeInMillis();
+    }
+
+    public Object handler(Object given, Context context) {
+        if (given instanceof String text) return text.length();
+        if (!(given instanceof Map<?, ?> event)) return given;
+        Object what = event.get("do");
+        if (event.get("queryStringParameters") instanceof Map<?, ?> query) what = query.get("do");
+        if ("raise".equals(what)) throw new NoSuchElementException("no such order");
+        if ("leave".equals(what)) throw new AssertionError("a word");
+        if ("set".equals(what)) { Map<String, Object> circle = new HashMap<>(); circle.put("", circle); return circle; }
+        if ("context".equals(what)) {
+            return Map.of("left", context.getRemainingTimeInMillis(), "name", context.getFunctionName(), "arn",
+                    context.getInvokedFunctionArn(), "memory", context.getMemoryLimitInMB(), "id",
+                    context.getAwsRequestId());
+        }
+        if ("/give".equals(event.get("rawPath"))) return Json.parse(event.get("body").toString().getBytes());
+        return event;
+    }
+}
+"""
+
+
+def java_files() -> dict[str, str]:
+    """A service of the JDK alone, which has no JSON: it is lent the host's own."""
+    text = (Path(java_tree.__file__).parent.parent / "runtimes/java/host/workbench/host/Json.java").read_text()
+    return {"App.java": JAVA, "Json.java": text.replace("package workbench.host;", "package shop;")}
+
+
+HANDLERS = {"python": "app.handler", "nodejs": "app.handler", "java": "shop.App::handler"}
+
+
+@pytest.fixture(
+    scope="module",
+    params=["python", pytest.param("nodejs", marks=needs("node")), pytest.param("java", marks=needs("java"))],
+)
 def language(request: pytest.FixtureRequest) -> str:
     name: str = request.param
     return name
@@ -82,9 +125,13 @@ def host(language: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sa
     code = tmp_path_factory.mktemp("code")
     (code / "app.py").write_text(SERVICE)
     (code / "app.js").write_text(NODE)
+    if language == "java":
+        for file, text in java_files().items():
+            (code / file).write_text(text)
+        java_code.compile_sources(code)
     environment = {"AWS_LAMBDA_FUNCTION_NAME": "shop"}
     name = f"host-{language}-{os.getpid()}"
-    spec = SandboxSpec(name, "http_host.py", "app.handler", code, Resources(), environment, language=language)
+    spec = SandboxSpec(name, "http_host.py", HANDLERS[language], code, Resources(), environment, language=language)
     with contextlib.closing(process.launch(spec)) as box:
         Marks(box.control).until("function_ready")
         yield box
@@ -162,6 +209,11 @@ ERRORS = {
         "leave": ("string", "a word"),
         "set": ("Error", "Unable to stringify response body"),
     },
+    "java": {
+        "raise": ("java.util.NoSuchElementException", "no such order"),
+        "leave": ("java.lang.AssertionError", "a word"),
+        "set": ("java.lang.RuntimeException", "JSON serialization"),
+    },
 }
 
 
@@ -173,13 +225,23 @@ def test_an_error_of_the_handler_is_told_as_lambda_tells_it(host: Sandbox, langu
     assert answer["errorType"] == error_type
     assert said in answer["errorMessage"]
     if do == "raise":
-        assert 'app.py", line' in answer["stackTrace"][0] if language == "python" else "app.js:" in answer["trace"][1]
+        traces = {
+            "python": ("stackTrace", 'app.py", line'),
+            "nodejs": ("trace", "app.js:"),
+            "java": ("stackTrace", "App.java:"),
+        }
+        field, place = traces[language]
+        assert any(place in line for line in answer[field][:2])
     assert direct(host, {})[0] == 200, "the host goes on"
 
 
 def test_an_error_is_printed(host: Sandbox, language: str) -> None:
     direct(host, {"do": "raise"})
-    words = {"python": "[ERROR] KeyError", "nodejs": '\tERROR\tInvoke Error \t{"errorType":"RangeError"'}
+    words = {
+        "java": "\tat shop.App.handler",
+        "python": "[ERROR] KeyError",
+        "nodejs": '\tERROR\tInvoke Error \t{"errorType":"RangeError"',
+    }
     assert eventually(lambda: words[language] in output(host))
 
 
