@@ -82,7 +82,7 @@ def find(name: str) -> Missing | None:
         return (
             None
             if shutil.which("javac") and shutil.which("jlink")
-            else Missing("No Java development kit is installed.", "On Debian: apt-get install openjdk-17-jdk-headless")
+            else Missing("No Java development kit is installed.", "On Debian: apt-get install default-jdk-headless")
         )
     if name == "wrk":
         return None if shutil.which("wrk") else Missing("wrk is not installed.", "On Debian: apt-get install wrk")

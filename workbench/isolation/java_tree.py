@@ -30,7 +30,7 @@ MODULES = (
 """What a service may use of the JDK; `java.desktop` is not among them."""
 
 OLDEST = 17
-_REMEDY = "Install one (Debian: apt-get install openjdk-17-jdk-headless), version 17 or newer, or set JAVA_HOME."
+_REMEDY = "Install one (Debian: apt-get install default-jdk-headless), version 17 or newer, or set JAVA_HOME."
 _SOURCES = Path(__file__).resolve().parent.parent / "runtimes/java"
 _MAIN = "workbench.host.Main"
 _LAYOUT = 1
