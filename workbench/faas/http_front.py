@@ -173,9 +173,9 @@ class _Client(Connection):
         super().data_received(data)
 
     def eof_received(self) -> bool:
-        """It sends no more, but may still read: what it asked for is answered."""
+        """It sends no more, but may still read: what it asked for is answered. In the middle of a stream it is gone."""
         self._last = True
-        return self.busy and self._refused_at is None
+        return self.busy and not self._streaming and self._refused_at is None
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._front.closed(self)
