@@ -84,6 +84,11 @@ class UrlServer:
             del self._named[port]
             await site.stop()
 
+    async def stop_listening(self) -> None:
+        """Take no new connections; what is under way goes on."""
+        for site, _ in self._sites.values():
+            await site.stop()
+
     async def close(self) -> None:
         """Close everything."""
         if self._runner is not None:
