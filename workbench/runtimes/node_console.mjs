@@ -35,7 +35,7 @@ export function report(what, error) {
 function shown(error) {
   if (!util.types.isNativeError(error)) return { errorType: typeof error, errorMessage: String(error), stack: [] };
   const own = {};
-  for (const [name, value] of Object.entries(error)) {
+  for (const [name, value] of Object.entries(error).filter(([name]) => name !== "name")) {
     own[name] = util.types.isNativeError(value) ? shown(value) : plain(value);
   }
   return { errorType: error.name, errorMessage: error.message, ...own, stack: String(error.stack).split("\n") };
