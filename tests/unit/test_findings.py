@@ -149,3 +149,11 @@ def test_a_cell_reads_well(content: dict[str, Any], text: str) -> None:
 )
 def test_numbers_keep_three_digits(value: float, text: str) -> None:
     assert wording.significant(value) == text
+
+
+def test_a_technique_that_does_not_start_from_nothing_is_named() -> None:
+    forked = replace(cold("serverless", around(10)), sandbox="namespaces, zygote")
+    found = findings.cold_start([forked, cold("container", around(52))])
+    (sentence,) = [s for s in found.reading if "forked" in s]
+    assert "serverless" in sentence
+    assert not any("forked" in s for s in findings.cold_start([cold("serverless", around(10))]).reading)

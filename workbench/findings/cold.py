@@ -60,7 +60,13 @@ def cold_start(measured: Measured) -> Finding:
     if not fastest:
         return Finding("No cold start was answered", (), selection.notes, selection.provenance)
     title = _title(fastest, others, p50(names[fastest]))
-    reading = (_medians(selection), *_noise(fastest, others), *_largest_phase(selection), *_warm(selection))
+    reading = (
+        _medians(selection),
+        *_noise(fastest, others),
+        *_largest_phase(selection),
+        *_techniques(selection),
+        *_warm(selection),
+    )
     return Finding(title, reading, selection.notes, selection.provenance)
 
 
@@ -125,6 +131,20 @@ def _largest_phase(selection: Selection) -> tuple[str, ...]:
     if blind:
         sentences.append(f"The phases of {listed(blind)} could not be seen apart.")
     return tuple(sentences)
+
+
+def _techniques(selection: Selection) -> tuple[str, ...]:
+    """Part of a difference may be the technique: it is said where an instance is not started from nothing."""
+    forked = {
+        "zygote": "forked from a process that had the runtime imported (a zygote)",
+        "snapshot": "forked from an initialised instance (a snapshot)",
+    }
+    found = [(name_of(m), m.sandbox.rpartition(", ")[2]) for m in selection.measurements]
+    return tuple(
+        f"Instances of {name} were {forked[technique]}, not started from nothing; that is part of their time."
+        for name, technique in found
+        if technique in forked
+    )
 
 
 def _warm(selection: Selection) -> tuple[str, ...]:
