@@ -101,7 +101,7 @@ class ApiModel:
             key = member.serialization.get("name", name)
             match member.serialization.get("location"):
                 case "uri":
-                    raw: Any = path_parameters.get(key)
+                    raw: Any = _from_text(member, [path_parameters[key]]) if key in path_parameters else None
                 case "querystring":
                     raw = _from_text(member, queried[key]) if key in queried else None
                 case "header":
