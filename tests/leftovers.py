@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
 
@@ -54,9 +53,11 @@ def _containers() -> Iterator[str]:
 
 
 def _cgroups() -> Iterator[str]:
-    for group in Path("/sys/fs/cgroup").rglob("workbench-*"):  # below this process's own groups, however deep those are
-        if _abandoned(group.name.removeprefix("workbench-")):
-            yield f"cgroup {group}"
+    # Below this process's own groups, however deep those are. Not rglob: it fails when one goes while it looks.
+    for folder, names, _ in os.walk("/sys/fs/cgroup"):
+        for name in names:
+            if name.startswith("workbench-") and _abandoned(name.removeprefix("workbench-")):
+                yield f"cgroup {folder}/{name}"
 
 
 def _directories() -> Iterator[str]:

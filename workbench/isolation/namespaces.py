@@ -165,7 +165,8 @@ class NamespacesTemplate(NamespacesSandbox):
     def launch(self, spec: SandboxSpec) -> NamespacesSandbox:
         """A new instance in namespaces below this one's, gone with it; raises DeploymentError."""
         launched_ns = time.monotonic_ns()
-        spec = replace(self._spec, name=spec.name, resources=spec.resources, environment=spec.environment)
+        own = {"name": spec.name, "resources": spec.resources, "environment": spec.environment, "ports": spec.ports}
+        spec = replace(self._spec, **own)
         channel.check(spec)
         fork = functools.partial(zygote.fork, self._orders, name=spec.name)
         try:

@@ -171,8 +171,7 @@ class _Zygotes:
 
     def of(self, root: Path) -> Zygote:
         with self._lock:
-            if self._owner != os.getpid():  # also after a fork: the parent's zygote is not ours
-                self._made, self._owner, self._users, self._timer = {}, os.getpid(), 0, None
+            self._begin()
             zygote = self._made.get(root)
             if zygote is None or not zygote.is_alive():
                 if zygote is not None:
@@ -182,6 +181,7 @@ class _Zygotes:
 
     def use(self) -> None:
         with self._lock:
+            self._begin()
             self._users += 1
             if self._timer is not None:
                 self._timer.cancel()
@@ -189,8 +189,10 @@ class _Zygotes:
 
     def release(self) -> None:
         with self._lock:
+            if self._owner != os.getpid():
+                return
             self._users -= 1
-            if self._users <= 0 and self._owner == os.getpid():
+            if self._users == 0:
                 self._timer = threading.Timer(_LINGER_S, self.end)
                 self._timer.daemon = True
                 self._timer.start()
@@ -202,6 +204,10 @@ class _Zygotes:
             made, self._made = self._made, {}
         for zygote in made.values():
             zygote.end()
+
+    def _begin(self) -> None:
+        if self._owner != os.getpid():  # also after a fork: the parent's zygote is not ours
+            self._made, self._owner, self._users, self._timer = {}, os.getpid(), 0, None
 
     def end_at_exit(self) -> None:
         if self._owner == os.getpid():
@@ -217,9 +223,9 @@ def release() -> None:
 @contextlib.contextmanager
 def hold() -> Iterator[None]:
     """Start the zygote now, and keep it while in here, so that no instance's cold start waits for it."""
-    _zygotes.of(rootfs.root_fs())
     _zygotes.use()
     try:
+        _zygotes.of(rootfs.root_fs())
         yield
     finally:
         _zygotes.release()

@@ -51,19 +51,19 @@ class Forks:
         gc.collect()
         gc.freeze()  # so that no fork's collector writes to, and so copies, what is shared
         while True:
-            for number, _ in self._poll.poll():
-                if number == self._woken:
-                    os.read(number, 512)
-                    self._reap()
-                elif number == self._orders:
-                    taken = self._take()
-                    if taken is not None:
-                        signal.set_wakeup_fd(wake_before)
-                        signal.signal(signal.SIGCHLD, handler_before)
-                        return taken
-                elif number in self._controls:
-                    self._poll.unregister(number)
-                    self._end(self._controls.pop(number))
+            ready = {number for number, _ in self._poll.poll()}
+            # In this order: reaping closes descriptors, and an order may come with others of the same numbers.
+            for control in ready & self._controls.keys():
+                self._poll.unregister(control)
+                self._end(self._controls.pop(control))
+            if self._woken in ready:
+                os.read(self._woken, 512)
+                self._reap()
+            taken = self._take() if self._orders in ready else None
+            if taken is not None:
+                signal.set_wakeup_fd(wake_before)
+                signal.signal(signal.SIGCHLD, handler_before)
+                return taken
 
     def _take(self) -> tuple[dict[str, Any], dict[str, int]] | None:
         channel = socket.socket(fileno=self._orders)

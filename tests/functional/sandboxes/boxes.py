@@ -119,6 +119,65 @@ class Marks:
         raise AssertionError(f"the instance ended after {names}")
 
 
+class RuntimeApi:
+    """The platform's end of one `lambda_host.py`'s Runtime API, for one invocation after another."""
+
+    def __init__(self, listener: int) -> None:
+        with socket.socket(fileno=listener) as listening:
+            listening.settimeout(60)
+            self._client, _ = listening.accept()
+        self._client.settimeout(60)
+        self._asked = False
+
+    def request(self) -> bytes:
+        """The next request that it makes, head and body."""
+        data = b""
+        while b"\r\n\r\n" not in data:
+            data += self._more()
+        head, _, body = data.partition(b"\r\n\r\n")
+        lengths = [line.split(b":")[1] for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")]
+        while lengths and len(body) < int(lengths[0]):
+            body += self._more()
+        return head + b"\r\n\r\n" + body
+
+    def wait(self) -> None:
+        """Until it asks for an invocation."""
+        if not self._asked:
+            asked = self.request()
+            assert asked.startswith(b"GET /2018-06-01/runtime/invocation/next "), asked
+            self._asked = True
+
+    def accept(self) -> None:
+        """Answer a report."""
+        self._client.sendall(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")
+
+    def invoke(self, event: Any) -> Any:
+        """Send an event, and return the handler's answer; fails with the error that it reports."""
+        self.wait()
+        body = json.dumps(event).encode()
+        head = (
+            "HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: r-1\r\nLambda-Runtime-Deadline-Ms: 99999999999999\r\n"
+            "Lambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:us-east-1:0:function:f\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        self._client.sendall(head.encode() + body)
+        self._asked = False
+        answer = self.request()
+        assert answer.startswith(b"POST /2018-06-01/runtime/invocation/r-1/response "), answer
+        self.accept()
+        return json.loads(answer.partition(b"\r\n\r\n")[2])
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._client.close()
+
+    def _more(self) -> bytes:
+        more = self._client.recv(65536)
+        if not more:
+            raise ConnectionError("the instance closed its connection")
+        return more
+
+
 def call(sandbox: Sandbox, **event: Any) -> Any:
     """Invoke an http_host directly; the handler's answer."""
     url = f"{sandbox.address}/2015-03-31/functions/function/invocations"

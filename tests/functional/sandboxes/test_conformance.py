@@ -6,7 +6,6 @@ import contextlib
 import itertools
 import json
 import os
-import socket
 import subprocess
 import sys
 import textwrap
@@ -20,11 +19,11 @@ from typing import Any
 
 import pytest
 
-from tests.functional.sandboxes.boxes import SERVICE, Marks, call, eventually, output, traces
+from tests.functional.sandboxes.boxes import SERVICE, Marks, RuntimeApi, call, eventually, output, traces
 from tests.needs import needs
 from workbench import isolation
 from workbench.errors import DeploymentError
-from workbench.sandbox import Sandbox, SandboxSpec
+from workbench.sandbox import Sandbox, SandboxSpec, Technique
 from workbench.service import Resources
 
 LIMITS = {"memory", "cpu", "pids", "tmp", "network", "filesystem", "freeze"}
@@ -114,44 +113,48 @@ def test_requests_are_served_concurrently(box: Sandbox) -> None:
     assert answers == ["met", "met"]
 
 
-def test_the_listener_passed_out_serves_a_runtime_api(launch: Launch) -> None:
-    started = launch("lambda_host.py")
-    marks = Marks(started.control)
-    assert marks.until("runtime_ready") == ["sandbox_ready", "runtime_ready"]
-    assert started.address == ""
-    [descriptor] = marks.descriptors
-    with socket.socket(fileno=descriptor) as listener:
-        listener.settimeout(60)
-        client, _ = listener.accept()
-        with client:
-            assert b"GET /2018-06-01/runtime/invocation/next " in _request(client)
-            body = json.dumps({"a": 1}).encode()
-            head = (
-                "HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: r-1\r\n"
-                "Lambda-Runtime-Deadline-Ms: 99999999999999\r\n"
-                "Lambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:us-east-1:0:function:f\r\n"
-                f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-            )
-            client.sendall(head.encode() + body)
-            answer = _request(client)
-    assert answer.startswith(b"POST /2018-06-01/runtime/invocation/r-1/response ")
-    assert json.loads(answer.partition(b"\r\n\r\n")[2])["echo"] == {"a": 1}
+def test_the_listener_passed_out_serves_a_runtime_api(launch: Launch, backend: str) -> None:
+    for technique in isolation.techniques(backend) - {Technique.SNAPSHOT}:
+        started = launch("lambda_host.py", technique=technique)
+        marks = Marks(started.control)
+        assert marks.until("runtime_ready") == ["sandbox_ready", "runtime_ready"]
+        assert started.address == ""
+        [descriptor] = marks.descriptors
+        with contextlib.closing(RuntimeApi(descriptor)) as api:
+            assert api.invoke({"a": 1})["echo"] == {"a": 1}
+            environment = api.invoke({"do": "environment"})
+        assert environment["WORKBENCH_INSTANCE"] == started.name
+        hidden = {"WORKBENCH_CONTROL_FD", "WORKBENCH_WATCHED", "WORKBENCH_PORTS", "WORKBENCH_OPT"}
+        assert not hidden & set(environment), technique
 
 
-def test_an_import_error_is_reported_through_the_runtime_api(launch: Launch, code: Path) -> None:
+def test_an_import_error_is_reported_through_the_runtime_api(launch: Launch, backend: str, code: Path) -> None:
     (code / "app.py").write_text("import nothing_of_this_name\n")
-    started = launch("lambda_host.py")
-    marks = Marks(started.control)
-    marks.until("runtime_ready")
-    with socket.socket(fileno=marks.descriptors[0]) as listener:
-        listener.settimeout(60)
-        client, _ = listener.accept()
-        with client:
-            report = _request(client)
-            client.sendall(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")
-    assert report.startswith(b"POST /2018-06-01/runtime/init/error ")
-    assert b"nothing_of_this_name" in report
-    assert eventually(lambda: started.exit_code() == 1)
+    for technique in isolation.techniques(backend) - {Technique.SNAPSHOT}:
+        started = launch("lambda_host.py", technique=technique)
+        marks = Marks(started.control)
+        marks.until("runtime_ready")
+        with contextlib.closing(RuntimeApi(marks.descriptors[0])) as api:
+            report = api.request()
+            api.accept()
+        assert report.startswith(b"POST /2018-06-01/runtime/init/error ")
+        assert b"nothing_of_this_name" in report
+        assert eventually(lambda started=started: started.exit_code() == 1), technique
+
+
+def test_layers_come_after_the_code_and_before_the_rest(launch: Launch, backend: str, code: Path) -> None:
+    layers = code.parent / "layers"
+    (layers / "python").mkdir(parents=True)
+    (layers / "python" / "layered.py").write_text("where = 'a layer'\n")
+    (layers / "python" / "both.py").write_text("where = 'a layer'\n")
+    (code / "both.py").write_text("where = 'the code'\n")
+    (code / "app.py").write_text("import both, layered\ndef handler(e, c): return [both.where, layered.where]\n")
+    for technique in isolation.techniques(backend) - {Technique.SNAPSHOT}:
+        started = launch("lambda_host.py", technique=technique, opt=layers)
+        marks = Marks(started.control)
+        marks.until("runtime_ready")
+        with contextlib.closing(RuntimeApi(marks.descriptors[0])) as api:
+            assert api.invoke({}) == ["the code", "a layer"], technique
 
 
 def test_an_import_error_of_a_host_is_a_mark(launch: Launch, code: Path) -> None:
@@ -322,15 +325,3 @@ def _containers() -> set[str]:
         return {str(container.name) for container in client.containers.list(all=True, ignore_removed=True)}
     finally:
         client.close()
-
-
-def _request(client: socket.socket) -> bytes:
-    client.settimeout(60)
-    data = b""
-    while b"\r\n\r\n" not in data:
-        data += client.recv(65536)
-    head, _, body = data.partition(b"\r\n\r\n")
-    lengths = [line.split(b":")[1] for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")]
-    while lengths and len(body) < int(lengths[0]):
-        body += client.recv(65536)
-    return head + b"\r\n\r\n" + body
