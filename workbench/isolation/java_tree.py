@@ -33,9 +33,11 @@ OLDEST = 17
 _REMEDY = "Install one (Debian: apt-get install default-jdk-headless), version 17 or newer, or set JAVA_HOME."
 _SOURCES = Path(__file__).resolve().parent.parent / "runtimes/java"
 _MAIN = "workbench.host.Main"
-_LAYOUT = 1
+_LAYOUT = 2
 """Raised when the way the tree is built changes, so that a cached one of the old way is not used."""
 _RELEASE = re.compile(r'^JAVA_VERSION="(\d+)', re.MULTILINE)
+_BESIDE = "lib/workbench-host"
+"""Where our host is in a JDK that is no image of ours."""
 _MARGIN_MB = 128
 # Without a class path of its own it would be the working directory: the service's classes, in the host's loader.
 _NO_CLASSES = ("-cp", "/nonexistent")
@@ -72,11 +74,11 @@ def tree() -> Path:
 def java_home() -> Path:
     """The JDK's directory: JAVA_HOME, else the one of `javac`; raises CapabilityMissing where there is none."""
     named = os.environ.get("JAVA_HOME", "")
-    compiler = Path(named, "bin/javac") if named else Path(shutil.which("javac") or "/nonexistent")
-    if not compiler.is_file():
+    found = shutil.which("javac")
+    if not named and found is None:
         raise CapabilityMissing("No Java development kit is installed", _REMEDY)
-    home = Path(os.path.realpath(compiler)).parent.parent
-    if not (home / "release").is_file() or not (home / "lib/modules").is_file():
+    home = Path(named or Path(os.path.realpath(found or "")).parent.parent)
+    if not (home / "bin/javac").is_file() or not (home / "release").is_file() or not (home / "lib/modules").is_file():
         raise CapabilityMissing(f"{home} is no Java development kit", _REMEDY)
     if version(home) < OLDEST:
         raise CapabilityMissing(f"{home} is Java {version(home)}", _REMEDY)
@@ -95,7 +97,7 @@ def command(entry: str, *, runtime_dir: str, lang_dir: str, memory_mb: int) -> l
     The heap's limit is set here, as the JVM sees none inside. What is beside it (code, threads, what the JVM has of
     its own) gets 128 MB, or in a small instance half of all.
     """
-    return _command(entry, lang_dir, version(tree()), memory_mb)
+    return _command(entry, tree(), lang_dir, memory_mb)
 
 
 def environment(*, runtime_dir: str, task_root: str, lang_dir: str, opt_dir: str) -> dict[str, str]:
@@ -109,9 +111,12 @@ def environment(*, runtime_dir: str, task_root: str, lang_dir: str, opt_dir: str
     }
 
 
-def _command(entry: str, lang_dir: str, release: int, memory_mb: int) -> list[str]:
+def _command(entry: str, image: Path, lang_dir: str, memory_mb: int) -> list[str]:
+    """The command line for what `image` holds, which is `lang_dir` inside."""
     program = [f"{lang_dir}/bin/java", *_PLAIN]
-    if release >= 23:  # it warns of what Control.java does
+    if (image / _BESIDE).is_dir():
+        program += [f"--module-path={lang_dir}/{_BESIDE}", "--add-modules=workbench.host"]
+    if version(image) >= 23:  # it warns of what Control.java does
         program.append("--sun-misc-unsafe-memory-access=allow")
     if memory_mb:
         program.append(f"-Xmx{max(memory_mb // 2, memory_mb - _MARGIN_MB)}m")
@@ -123,39 +128,59 @@ def _command(entry: str, lang_dir: str, release: int, memory_mb: int) -> list[st
 def _build(building: Path, home: Path) -> None:
     with tempfile.TemporaryDirectory(dir=building, prefix=".making-") as name:
         making = Path(name)
-        host = ["javac", "-proc:none", "-nowarn", "-g", "-XDstringConcat=inline", "--release", str(OLDEST)]
         own = map(str, (_SOURCES / "host").rglob("*.java"))
-        _run(home, [*host, "-d", str(making / "classes"), *own])
-        linked = ["jlink", "--module-path", f"{making / 'classes'}{os.pathsep}{home / 'jmods'}"]
-        linked += ["--add-modules", ",".join(("workbench.host", *MODULES)), "--no-header-files", "--no-man-pages"]
-        _run(home, [*linked, "--output", str(making / "image")])
-        for part in (making / "image").iterdir():
-            part.rename(building / part.name)
-        binaries = [building / "bin/java", *building.glob("lib/**/*.so")]
-        there = {path.name for path in binaries}
-        for library, path in libraries.closure(binaries).items():
-            if library not in there:
-                shutil.copyfile(path, building / "lib" / library)
-                (building / "lib" / library).chmod(0o755)
+        options = ["-proc:none", "-nowarn", "-g", "-XDstringConcat=inline", "--release", str(OLDEST)]
+        _run(home, ["javac", *options, "-d", str(making / "classes"), *own])
+        if (home / "bin/jlink").is_file():
+            _link(building, home, making)
+        else:
+            _copy(building, home, making)
+        _add_libraries(building)
         _archive(building, making, home)
     open_to_all(building)
+
+
+def _link(building: Path, home: Path, making: Path) -> None:
+    places = [making / "classes", *(path for path in [home / "jmods"] if path.is_dir())]
+    command = ["jlink", "--module-path", os.pathsep.join(map(str, places)), "--no-header-files", "--no-man-pages"]
+    command += ["--add-modules", ",".join(("workbench.host", *MODULES)), "--output", str(making / "image")]
+    _run(home, command)
+    for part in (making / "image").iterdir():
+        part.rename(building / part.name)
+
+
+def _copy(building: Path, home: Path, making: Path) -> None:
+    """The JDK as it is, where it has no `jlink`: larger, and started with our host beside it."""
+    left_out = shutil.ignore_patterns("jmods", "src.zip", "docs", "demo", "include", "man")
+    shutil.copytree(home, building, ignore=left_out, ignore_dangling_symlinks=True, dirs_exist_ok=True)
+    (making / "classes").rename(building / _BESIDE)
+
+
+def _add_libraries(building: Path) -> None:
+    binaries = [building / "bin/java", *building.glob("lib/**/*.so")]
+    there = {path.name for path in binaries}
+    for library, path in libraries.closure(binaries).items():
+        if library not in there:
+            shutil.copyfile(path, building / "lib" / library)
+            (building / "lib" / library).chmod(0o755)
 
 
 def _archive(image: Path, making: Path, home: Path) -> None:
     """Archive what an instance loads up to its first answer, by watching, and what the JDK itself would archive."""
     (making / "task").mkdir()
-    release = version(image)
     _run(home, ["javac", "-proc:none", "-d", str(making / "task"), str(_SOURCES / "training/Training.java")])
     wanted = dict.fromkeys((image / "lib/classlist").read_text(encoding="utf-8").splitlines())
     for entry in ("lambda_host.py", "http_host.py"):
         loaded = making / entry
-        java_training.watch(_command(entry, str(image), release, 256), image=image, task=making / "task", loaded=loaded)
-        # A line with `source:` is of the service, which is another's next time.
+        java_training.watch(_command(entry, image, str(image), 256), image=image, task=making / "task", loaded=loaded)
+        # A line with `source:` is of the service, which is another's next time; numbers are of this run.
         lines = loaded.read_text(encoding="utf-8").splitlines()
-        wanted |= dict.fromkeys(line for line in lines if "source:" not in line and not line.startswith("#"))
-    (making / "wanted").write_text("\n".join(wanted) + "\n", encoding="utf-8")
+        wanted |= dict.fromkeys(line.partition(" id:")[0] for line in lines if "source:" not in line)
+    listed = (line for line in wanted if not line.startswith("#"))
+    (making / "wanted").write_text("\n".join(listed) + "\n", encoding="utf-8")
     # Only G1 writes the archive's heap objects; the serial collector reads them.
-    _run(image, ["java", "-Xshare:dump", "-XX:+UseG1GC", f"-XX:SharedClassListFile={making / 'wanted'}", *_NO_CLASSES])
+    dump = ["java", "-Xshare:dump", "-XX:+UseG1GC", f"-XX:SharedClassListFile={making / 'wanted'}", *_NO_CLASSES]
+    _run(image, dump)
 
 
 def _run(home: Path, command: list[str]) -> None:
