@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.errors import PackageError
-from workbench.service import MEMORY_MB_PER_VCPU, Resources, Service
+from workbench.service import MEMORY_MB_PER_VCPU, RUNTIMES, Resources, Service
 
 
 @pytest.fixture
@@ -114,3 +114,38 @@ def test_the_callers_own_environment_is_not_shared(source: Path) -> None:
     service = Service.from_dir(source, environment=mine)
     mine["A"] = "2"
     assert service.environment["A"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("files", "handler", "runtime"),
+    [
+        (["app.py"], "app.handler", RUNTIMES["python"]),
+        (["index.js"], "index.handler", RUNTIMES["nodejs"]),
+        (["index.mjs"], "index.api.handler", RUNTIMES["nodejs"]),
+        (["src/my-shop.cjs"], "src/my-shop.handler", RUNTIMES["nodejs"]),
+        (["shop/Orders.java"], "shop.Orders", RUNTIMES["java"]),
+        (["shop.jar"], "shop.Orders::place", RUNTIMES["java"]),
+    ],
+)
+def test_the_handlers_file_tells_the_language(tmp_path: Path, files: list[str], handler: str, runtime: str) -> None:
+    for name in files:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("")
+    assert Service.from_dir(tmp_path, handler).runtime == runtime
+    assert Service.from_dir(tmp_path, handler, runtime=runtime).runtime == runtime
+
+
+def test_two_languages_that_fit_have_to_be_told_apart(tmp_path: Path) -> None:
+    for name in ("app.py", "app.js"):
+        (tmp_path / name).write_text("")
+    with pytest.raises(PackageError, match=r"python and nodejs in .*runtime='nodejs"):
+        Service.from_dir(tmp_path, "app.handler")
+    assert Service.from_dir(tmp_path, "app.handler", runtime="nodejs20.x").runtime == "nodejs20.x"
+
+
+def test_a_runtime_that_is_not_here_and_a_file_that_is_not(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text("")
+    with pytest.raises(PackageError, match=r"'ruby3\.3' here; choose one like python.*nodejs"):
+        Service.from_dir(tmp_path, "app.handler", runtime="ruby3.3")
+    with pytest.raises(PackageError, match=r"app\.js, \.mjs or \.cjs, which does not exist \(app\.py in"):
+        Service.from_dir(tmp_path, "app.handler", runtime="nodejs22.x")

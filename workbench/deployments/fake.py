@@ -82,6 +82,8 @@ class FakeDeployment:
     endpoint = "in this process"
 
     def __init__(self, service: Service) -> None:
+        if not service.runtime.startswith("python"):
+            raise DeploymentError(f"The fake deployment is this Python process; it cannot run {service.runtime}.")
         self.service = service
         self._code = unpacked(package(service))
         self._history = History()

@@ -12,6 +12,7 @@ SAMPLES = {
     "hashing": "busy with the CPU for as long as asked",
     "memory": "takes as much memory as asked",
     "probe": "looks around from inside its sandbox and presses against its limits",
+    "pricing_node": "the pricing service in Node.js",
     "pricing_java": "the pricing service in Java, compiled when it is deployed",
 }
 
@@ -20,11 +21,12 @@ PAYLOADS: dict[str, dict[str, object]] = {
     "hashing": {"rounds": 20_000},
     "memory": {"megabytes": 64},
     "probe": {"action": "whoami"},
+    "pricing_node": {"sku": "A1", "quantity": 3},
     "pricing_java": {"sku": "A1", "quantity": 3},
 }
 """A payload that each sample answers."""
 
-HANDLERS = {"pricing_java": "shop.Pricing::handle"}
+HANDLERS = {"pricing_node": "index.handler", "pricing_java": "shop.Pricing::handle"}
 """The handlers of samples in other languages than Python; theirs is `app.handler`."""
 
 
