@@ -38,9 +38,10 @@ def write(path: Path, programs: list[dict[str, Any]]) -> None:
         for name, library in libraries.closure(executables).items():
             if not (root / "lib" / name).exists():
                 image.file(f"/lib/{name}", library.resolve())
+        site = f"/usr/local/lib/{Path(rootfs.interpreter()).name}/site-packages"
         for name, source in _packages():
-            image.file(f"/packages/{name}", source)
-        image.file("/packages/sitecustomize.py", Path(__file__).with_name("sitecustomize.py"))
+            image.file(f"{site}/{name}", source)
+        image.file(f"{site}/sitecustomize.py", Path(__file__).with_name("sitecustomize.py"))
         for name in ("workbench", "tests"):
             for source in sorted((PROJECT / name).rglob("*")):  # no more: builds may lie there that fill the memory
                 if source.suffix in _KINDS and not _LEFT_OUT & set(source.parts) and source.is_file():
@@ -52,7 +53,7 @@ def environment(**more: str) -> dict[str, str]:
     """What a program of the guest finds in its environment."""
     return {
         "PATH": "/usr/local/bin:/usr/bin",
-        "PYTHONPATH": "/project:/packages",
+        "PYTHONPATH": "/project",
         "HOME": "/root",
         "LANG": "C.UTF-8",
         **more,

@@ -198,6 +198,7 @@ from tests.functional.sandboxes.boxes import Marks, call, eventually
 from workbench.isolation import cgroups, namespaces
 from workbench.sandbox import SandboxSpec
 from workbench.service import Resources
+from workbench.session import session_id
 
 code = Path(tempfile.mkdtemp())
 code.chmod(0o755)
@@ -229,7 +230,7 @@ try:
     found["oom_killed"] = eventually(box.oom_killed)
 finally:
     box.close()
-found["left"] = [str(path) for path in Path("/sys/fs/cgroup").rglob("workbench-*")]
+found["left"] = [str(path) for path in Path("/sys/fs/cgroup").rglob(f"workbench-{{session_id()}}")]
 print(json.dumps(found))
 """
 
