@@ -25,7 +25,7 @@ from workbench.faas.supervisor import Supervisor
 
 MAX_BODY = MAX_ZIP * 4 // 3 + 2**20  # a ZIP travels in base64
 
-_REFUSED = {413: "RequestTooLargeException", 503: "ServiceException"}
+_REFUSED = {403: "AccessDeniedException", 413: "RequestTooLargeException", 503: "ServiceException"}
 
 
 class ControlApi:
@@ -57,6 +57,11 @@ class ControlApi:
         except Exception as error:
             traceback.print_exc(file=sys.stderr)
             return self._model.error(AwsError("ServiceException", f"Internal error: {error}"), request_id)
+
+    def admit(self, request: Request) -> None:
+        """Memory is for who can name a key of ours: on a shared host, everybody reaches this port."""
+        if not self._verifier.names_a_key(request):
+            raise BadRequest(403, "A large request must be signed, with a key of this platform.")
 
     def refusal(self, error: BadRequest) -> Answer:
         """The answer to what is no request, or a too large one."""

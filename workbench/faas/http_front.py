@@ -57,6 +57,9 @@ class Handler(Protocol):
     def handle(self, request: Request) -> Awaitable[Answer | Streamed]:
         """The answer to one request; raises nothing."""
 
+    def admit(self, request: Request) -> None:
+        """Raise BadRequest unless a body of 100,000 bytes or more, or of unknown length, shall be taken in."""
+
     def refusal(self, error: BadRequest) -> Answer:
         """The answer to what is no request that is taken."""
 
@@ -192,6 +195,11 @@ class _Client(Connection):
         if self._room is not None:
             self._room.set()
             self._room = None
+
+    def begin(self, request: Request) -> None:
+        length = request.header(b"content-length")
+        if (length is not None and len(length) > 5) or request.header(b"transfer-encoding") is not None:
+            self._front.handler.admit(request)
 
     def ask_for_body(self) -> None:
         if not self.busy:  # else it would stand before the answer to an earlier request

@@ -167,9 +167,9 @@ async def _check_payload(body: bytes, limit: int) -> None:
         return
     try:
         if len(body) > _LARGE_JSON:
-            await asyncio.to_thread(json.loads, body)
+            await asyncio.to_thread(json.loads, body.decode())
         else:
-            json.loads(body)
+            json.loads(body.decode())
     except (ValueError, RecursionError) as error:
         raise AwsError(
             "InvalidRequestContentException", f"Could not parse request body into json: {error}", Type="User"

@@ -93,6 +93,12 @@ class Verifier:
             raise _unknown_key()
         return seen.key
 
+    def names_a_key(self, request: Signed) -> bool:
+        """Whether the request says that it is signed with a key of ours; its body is not needed for that."""
+        match = _AUTHORIZATION.fullmatch((request.headers.get("Authorization") or "").strip())
+        token = request.headers.get("X-Amz-Security-Token") or ""
+        return match is not None and self._keys.find(match["key"], token) is not None
+
     def _verify(self, request: Signed, body_sha256: str, now_epoch_s: float) -> _Verified:
         authorization = request.headers.get("Authorization")
         if not authorization:

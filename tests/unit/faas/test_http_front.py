@@ -36,6 +36,10 @@ class Handler:
             raise RuntimeError("a handler never raises")
         return Answer(200, request.body or request.target.encode(), {"X-Bad": "a\r\nb"})
 
+    def admit(self, request: Request) -> None:
+        if request.target == "/stranger":
+            raise BadRequest(403)
+
     def refusal(self, error: BadRequest) -> Answer:
         return Answer(error.status, str(error).encode())
 
@@ -266,6 +270,19 @@ def test_what_is_refused_is_told_so_however_much_it_sends(sent: bytes, status: i
         assert (found, headers["connection"]) == (status, "close")
         assert await reader.read() == b""
         assert handler.seen == []
+
+    run(test)
+
+
+@pytest.mark.parametrize("framing", [b"Content-Length: 100000", b"Transfer-Encoding: chunked"])
+def test_a_large_body_is_taken_in_only_from_who_is_admitted(framing: bytes) -> None:
+    async def test(front: Front, handler: Handler, connect: Connect) -> None:
+        reader, writer = await connect()
+        writer.write(b"POST /stranger HTTP/1.1\r\n" + framing + b"\r\n\r\n")
+        assert (await response(reader))[0] == 403, "before any of the body is there"
+        reader, writer = await connect()
+        writer.write(b"POST /stranger HTTP/1.1\r\nContent-Length: 2\r\n\r\nhi")
+        assert (await response(reader))[2] == b"hi"
 
     run(test)
 

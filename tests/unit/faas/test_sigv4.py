@@ -112,6 +112,14 @@ def test_an_instances_key_needs_its_token_and_ends_with_it() -> None:
     assert code(request, verifier=verifier) == "UnrecognizedClientException", "though it was verified before"
 
 
+def test_a_request_names_a_key_whatever_its_signature_is() -> None:
+    assert ours().names_a_key(signed())
+    assert ours().names_a_key(signed(secret="other"))
+    assert not ours().names_a_key(signed(key="other"))
+    assert not ours().names_a_key(signed(token="other"))
+    assert not ours().names_a_key(changed(signed(), headers={}))
+
+
 @pytest.mark.parametrize("path", ["/a//b/./c/../d", "/a%2Fb/c%20d", "/~x/y:z/@", "/2015-03-31/functions/arn:aws:x"])
 def test_paths_are_signed_as_botocore_normalises_them(path: str) -> None:
     assert code(signed(path=path)) == "ok"
