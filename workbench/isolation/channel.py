@@ -73,6 +73,8 @@ def environment(
     region = spec.environment.get("AWS_REGION", "us-east-1")
     name = spec.environment.get("AWS_LAMBDA_FUNCTION_NAME", spec.name)
     of_language = {"AWS_EXECUTION_ENV": f"AWS_Lambda_python{sys.version_info.major}.{sys.version_info.minor}"}
+    if needs_libraries(spec):
+        of_language["LD_LIBRARY_PATH"] = f"{task_root}:{task_root}/lib:{opt_dir}/lib"
     of_language |= languages.environment(
         spec.language, runtime_dir=runtime_dir, task_root=task_root, lang_dir=lang_dir, opt_dir=opt_dir
     )
@@ -106,6 +108,11 @@ def environment(
         "WORKBENCH_INSTANCE": spec.name,
         **for_the_host,
     }
+
+
+def needs_libraries(spec: SandboxSpec) -> bool:
+    """Whether a layer brings shared libraries: only a process that starts with their place set finds them."""
+    return spec.opt is not None and (spec.opt / "lib").is_dir()
 
 
 def check(spec: SandboxSpec) -> None:

@@ -263,4 +263,6 @@ def _binds(spec: SandboxSpec) -> Mapping[Path, str]:
 
 
 def _as_forked(spec: SandboxSpec) -> bool:
+    if channel.needs_libraries(spec):
+        return False
     return not any(name.startswith(_FOR_A_NEW_PROCESS) for name in spec.environment)

@@ -40,7 +40,9 @@ def archive(**files: str) -> bytes:
 
 
 GREETING = archive(**{"python/greeting.py": "TEXT = 'hello from a layer'\n", "bin/tool": "#!/bin/sh\necho a tool\n"})
-LOUDER = archive(**{"python/lib/python3.11/site-packages/other.py": "", "python/greeting.py": "TEXT = 'LOUDER'\n"})
+LOUDER = archive(
+    **{"python/lib/python3.11/site-packages/other.py": "", "python/greeting.py": "TEXT = 'LOUDER'\n", "lib/libx.so": ""}
+)
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +84,7 @@ def test_in_a_sandbox_the_layers_are_opt() -> None:
         ]
         name = platform.create(zipped(app=LOOK), Layers=arns)
         seen = platform.value(name)
-    assert (seen["greeting"], seen["tool"], seen["opt"]) == ("LOUDER", "/opt/bin/tool", ["bin", "python"])
+    assert (seen["greeting"], seen["tool"], seen["opt"]) == ("LOUDER", "/opt/bin/tool", ["bin", "lib", "python"])
     assert "/opt/lib" in seen["library_path"]
 
 
