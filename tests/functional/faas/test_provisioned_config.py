@@ -97,6 +97,21 @@ def test_what_cannot_be_provisioned(platform: Platform, published: str, change: 
     assert refused(platform.client.put_provisioned_concurrency_config, **values)[0] == code
 
 
+def test_an_alias_of_latest_cannot_be_provisioned(platform: Platform, published: str) -> None:
+    client = platform.client
+    client.create_alias(FunctionName=published, Name="live", FunctionVersion="$LATEST")
+    values = {"FunctionName": published, "Qualifier": "live", "ProvisionedConcurrentExecutions": 1}
+    code, text = refused(client.put_provisioned_concurrency_config, **values)
+    assert (code, text) == (
+        "InvalidParameterValueException",
+        "Provisioned Concurrency Configs cannot be applied to unpublished function versions.",
+    )
+    client.update_alias(FunctionName=published, Name="live", FunctionVersion="1")
+    client.put_provisioned_concurrency_config(**values)
+    back = refused(client.update_alias, FunctionName=published, Name="live", FunctionVersion="$LATEST")
+    assert "delete its configuration first" in back[1]
+
+
 def test_it_counts_towards_what_is_reserved(platform: Platform, published: str) -> None:
     client = platform.client
     client.put_function_concurrency(FunctionName=published, ReservedConcurrentExecutions=2)

@@ -55,6 +55,10 @@ class AliasOperations:
                 revision=str(uuid.uuid4()),
             )
             self._check(alias)
+            if alias.version == LATEST and context.provisioned.get(alias.function, alias.name):
+                raise invalid(
+                    "An alias with provisioned concurrency cannot point to $LATEST; delete its configuration first."
+                )
             await self._save(alias)
             apply_provisioned(context, alias.function)
         return alias.configuration(context.region)

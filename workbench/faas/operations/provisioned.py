@@ -74,8 +74,7 @@ class ProvisionedOperations:
         refusal: str = "The function resource provided must be an alias or a published version.",
     ) -> tuple[str, str]:
         named = parse(given["FunctionName"], self._context.region, given["Qualifier"])
-        self._context.of(named)
-        if named.qualifier in (None, LATEST):
+        if self._context.of(named).number == LATEST:  # by an alias, perhaps
             raise invalid(refusal)
         return named.name, str(named.qualifier)
 
