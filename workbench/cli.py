@@ -64,6 +64,9 @@ def serve(
     secret_key: Annotated[str, typer.Option(help="Its secret; default: a new one.")] = "",
     state: Annotated[Path | None, typer.Option(help="Keep functions and accepted events here across restarts.")] = None,
     cold_start: Annotated[str, typer.Option(help="How instances are started: auto, spawn or zygote.")] = "auto",
+    aws_endpoint: Annotated[
+        str, typer.Option(help="URL where S3, SQS, SNS and EventBridge answer, such as that of a moto server.")
+    ] = "",
 ) -> None:
     """Run the local Lambda-compatible platform until it is interrupted."""
     from workbench.faas import serve as platform
@@ -75,6 +78,7 @@ def serve(
         secret_key=secret_key,
         state=state,
         cold_start=cold_start,
+        aws_endpoint=aws_endpoint,
     )
 
 

@@ -34,7 +34,7 @@ def ready(platform: Platform, name: str, qualifier: str) -> Any:
         found = platform.client.get_provisioned_concurrency_config(FunctionName=name, Qualifier=qualifier)
         return found if found["Status"] == "READY" else None
 
-    return eventually(look)
+    return eventually(look, 90)  # on a fresh machine the runtime is built first
 
 
 def test_instances_are_ready_ahead_of_need(platform: Platform, published: str) -> None:

@@ -74,7 +74,7 @@ def test_everything_of_a_function_survives(tmp_path: Path) -> None:
             found = client.get_provisioned_concurrency_config(FunctionName="f", Qualifier="ready")
             return bool(found["Status"] == "READY")
 
-        eventually(ready)
+        eventually(ready, 90)
         client.update_function_configuration(FunctionName="f", Timeout=9)
         assert client.publish_version(FunctionName="f")["Version"] == "3"
         assert client.publish_layer_version(LayerName="l", Content={"ZipFile": layer_of("x")})["Version"] == 2
