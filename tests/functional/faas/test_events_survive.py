@@ -81,14 +81,23 @@ def test_every_accepted_event_has_its_consequence_however_often_the_platform_is_
     number = 0
     with Aws() as aws:
         good, bad = aws.queue("good"), aws.queue("bad")
-        arguments = ("--state", str(tmp_path / "state"), "--retry-scale", "0.01", "--aws-endpoint", aws.endpoint)
+        arguments = (
+            "--state",
+            str(tmp_path / "state"),
+            "--retry-scale",
+            "0.01",
+            "--account-concurrency",
+            "12",
+            "--aws-endpoint",
+            aws.endpoint,
+        )
         for round_ in range(KILLS):
             platform = Platform(*arguments)
             try:
                 if round_ == 0:
                     set_up(platform, good.arn, bad.arn)
                 sender = Sender(platform, number)
-                wanted = draw.randint(30, 120)
+                wanted = draw.randint(30, 80)
                 eventually(lambda: len(sender.accepted) >= wanted, 60)  # noqa: B023  # used at once
             finally:
                 platform.stop(signal.SIGKILL)
