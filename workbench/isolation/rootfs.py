@@ -47,7 +47,7 @@ _SDK = {
 _LEFT_OUT = ("__pycache__", "tests")
 _HOSTS = (".py", ".mjs")
 """What `runtimes/` holds for the instances, by language."""
-_LAYOUT = 3
+_LAYOUT = 4
 """Raised when the way the tree is built changes, so that a cached one of the old way is not used."""
 # Parts of the standard library that no service needs: tests, installers, desktop programs.
 _STDLIB_LEFT_OUT = frozenset(
@@ -65,10 +65,19 @@ _DIRECTORIES = (
     "opt",
     "etc",
     "usr/local/bin",
+    "usr/share",
     "lib",
 )
-# The C library of one distribution looks into lib64, another's into lib; here both are one directory.
-_LINKS = {"lib64": "lib", "usr/lib": "../lib", "usr/lib64": "../lib", "usr/local/lib64": "lib", "bin": "usr/local/bin"}
+# The C library of one distribution looks into lib64, another's into lib; here both are one directory. Debian's Node.js
+# finds a part of itself in /usr/share.
+_LINKS = {
+    "lib64": "lib",
+    "usr/lib": "../lib",
+    "usr/lib64": "../lib",
+    "usr/local/lib64": "lib",
+    "bin": "usr/local/bin",
+    "usr/share/nodejs": "../../var/lang/share/nodejs",
+}
 _ETC = {
     "passwd": f"root:x:0:0:root:/:/bin/false\nservice:x:{INSIDE_UID}:{INSIDE_UID}:service:/tmp:/bin/false\n",
     "group": f"root:x:0:\nservice:x:{INSIDE_UID}:\n",
