@@ -248,9 +248,9 @@ class Supervisor:
         return True
 
     def used_code(self) -> set[str]:
-        """The digests of all code that a function has or an instance runs."""
-        versions = {live.function.code_sha256 for live in self._instances.values()}
-        return versions | {function.code_sha256 for function in self._functions.values()}
+        """The names in the code store of all that a function has or an instance runs, layers included."""
+        functions = [*self._functions.values(), *(live.function for live in self._instances.values())]
+        return {name for function in functions for name in function.stored}
 
     @property
     def instance_count(self) -> int:

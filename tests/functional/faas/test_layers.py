@@ -7,13 +7,13 @@ import json
 import stat
 import urllib.request
 import zipfile
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.functional.faas.platform import Platform, zipped
+from tests.functional.faas.platform import Platform, eventually, zipped
 from tests.needs import needs
 
 LOOK = """
@@ -46,13 +46,13 @@ LOUDER = archive(
 
 
 @pytest.fixture(scope="module")
-def layers(platform: Platform) -> Iterator[dict[str, str]]:
+def layers(platform: Platform) -> dict[str, str]:
     """Two layers by name, as the ARNs of their first versions."""
     made = {
         name: platform.client.publish_layer_version(LayerName=name, Content={"ZipFile": content})["LayerVersionArn"]
         for name, content in (("greeting", GREETING), ("louder", LOUDER))
     }
-    yield made
+    return made
 
 
 def refused(call: Any, **arguments: Any) -> tuple[str, str]:
@@ -143,6 +143,31 @@ def test_a_deleted_layer_version_stays_for_those_who_use_it(platform: Platform) 
     assert (code, text) == ("InvalidParameterValueException", f"Layer version {arn} does not exist.")
     again = client.publish_layer_version(LayerName="brief", Content={"ZipFile": LOUDER})
     assert again["Version"] == 2, "a version's number is never given again"
+    platform.delete(name)
+
+
+def test_an_instance_keeps_the_layers_that_it_was_started_with(platform: Platform) -> None:
+    reading = (
+        "import sys, time\n"
+        "def handler(event, context):\n"
+        "    time.sleep(event.get('sleep', 0))\n"
+        "    place = next(p for p in sys.path if p.endswith('/python'))\n"
+        "    return open(place + '/greeting.py').read()\n"
+    )
+    publish = platform.client.publish_layer_version
+    content = archive(**{"python/greeting.py": "only here"})
+    arns = [
+        publish(LayerName=f"kept{n}", Content={"ZipFile": part})["LayerVersionArn"]
+        for n, part in enumerate((GREETING, content))
+    ]
+    name = platform.create(zipped(app=reading), Layers=arns)
+    platform.value(name)
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(platform.value, name, {"sleep": 3})
+        eventually(lambda: any(i["state"] == "busy" for i in platform.instances(name)))
+        platform.client.update_function_configuration(FunctionName=name, Layers=[])
+        platform.client.delete_layer_version(LayerName="kept1", VersionNumber=1)
+        assert running.result() == "only here"
     platform.delete(name)
 
 

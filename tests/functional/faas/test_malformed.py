@@ -40,7 +40,9 @@ def test_no_request_ends_in_an_internal_error(tmp_path: Path) -> None:
             if number % 300 == 0:
                 known(platform)  # some requests are right, and delete it
             answer = ask(request)
-            said = f"seed {seed}, request {number}: {request} was answered {answer.status_code} {answer.content[:400]!r}"
+            said = (
+                f"seed {seed}, request {number}: {request} was answered {answer.status_code} {answer.content[:400]!r}"
+            )
             assert answer.status_code < 500 or answer.status_code == 501, said
             if answer.status_code >= 400:
                 assert answer.headers.get("x-amzn-errortype"), said
