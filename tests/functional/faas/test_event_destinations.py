@@ -112,6 +112,11 @@ def test_without_aws_beside_it_a_queue_is_refused_with_the_way_out() -> None:
         with pytest.raises(ClientError, match="--aws-endpoint") as caught:
             configure(alone, name, failure=f"arn:aws:sqs:{REGION}:123456789012:q")
         assert code_of(caught) == "InvalidParameterValueException"
+        dead = {"TargetArn": f"arn:aws:sqs:{REGION}:123456789012:q"}
+        with pytest.raises(ClientError, match="--aws-endpoint"):
+            alone.client.update_function_configuration(FunctionName=name, DeadLetterConfig=dead)
+        with pytest.raises(ClientError, match="it takes the ARN of"):
+            alone.create(DeadLetterConfig={"TargetArn": "arn:aws:s3:::bucket"})
 
 
 # ---- destinations ----------------------------------------------------------------------------------------------------

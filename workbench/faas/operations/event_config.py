@@ -113,6 +113,15 @@ class EventConfigOperations:
             raise invalid("You can't specify the function as a destination for itself.")
 
 
+def check_dead_letter(context: Context, given: Input) -> None:
+    """Raise AwsError when CreateFunction's or UpdateFunctionConfiguration's input has a queue that gets nothing."""
+    arn = given.get("DeadLetterConfig", {}).get("TargetArn", "")
+    if arn:
+        destinations.check_target(
+            arn, what="DeadLetterConfig", allowed=("sqs", "sns"), region=context.region, endpoint=context.aws.endpoint
+        )
+
+
 def rules(context: Context, event: StoredEvent) -> Rules:
     """How an event is to be treated, by what is configured now."""
     named = Named(event.function, event.qualifier or None)

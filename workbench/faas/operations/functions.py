@@ -11,6 +11,7 @@ from workbench.faas.functions import LATEST, SETTINGS, Function, new_function
 from workbench.faas.java_code import compile_sources
 from workbench.faas.names import parse
 from workbench.faas.operations.context import Context, Input, Output, Table
+from workbench.faas.operations.event_config import check_dead_letter
 from workbench.faas.operations.layers import with_layers
 from workbench.faas.operations.provisioned import apply_provisioned
 from workbench.faas.operations.source import Source, fetch
@@ -61,6 +62,7 @@ class FunctionOperations:
         if len(named.name) > 64:
             raise invalid("A function's name is at most 64 characters long.")
         _check_supported(given)
+        check_dead_letter(context, given)
         check_tags(given.get("Tags", {}))
         source = await fetch(context, given["Code"])
         async with context.changing:
@@ -98,6 +100,7 @@ class FunctionOperations:
     async def _update_configuration(self, given: Input) -> Output:
         context = self._context
         _check_supported(given)
+        check_dead_letter(context, given)
         async with context.changing:
             function = context.to_change(given)
             changed = function.with_settings({k: given[k] for k in SETTINGS if k in given})
