@@ -26,7 +26,7 @@ VARIABLE = "WORKBENCH_SESSION"
 
 def session_id() -> str:
     """This process's session: inherited, or this process's own."""
-    return os.environ.get(VARIABLE) or f"{os.getpid()}-{_start_time(os.getpid())}-{_place()}"
+    return os.environ.get(VARIABLE) or _own(os.getpid())
 
 
 def is_alive(session: str) -> bool:
@@ -87,6 +87,11 @@ def _remove_at_exit(owner: int, path: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
     atexit.register(remove)
+
+
+@functools.cache
+def _own(pid: int) -> str:
+    return f"{pid}-{_start_time(pid)}-{_place()}"
 
 
 @functools.cache

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import json
 import os
+import platform
 import signal
 import socket
 import subprocess
@@ -192,6 +194,39 @@ def test_what_one_writes_the_other_does_not_see(start: Start) -> None:
     assert [first.ask(sizes), second.ask(sizes)] == [512, 640]
     with pytest.raises(AssertionError, match="Read-only file system"):
         first.ask("open('/var/task/own', 'w')")
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        ("libc.unshare(0x10000000)", errno.EPERM),  # a user namespace, in which it would have capabilities
+        ("libc.syscall(56, 0x10000011, 0, 0, 0, 0)", errno.EPERM),  # clone into one
+        ("libc.syscall(435, None, 0)", errno.ENOSYS),  # clone3
+        ("libc.ptrace(16, 1, 0, 0)", errno.EPERM),
+        ("libc.syscall(250, 0, 0, 0, 0)", errno.EPERM),  # keyctl
+        ("libc.syscall(321, 0, 0, 0)", errno.EPERM),  # bpf
+        ("libc.mount(b'none', b'/tmp', b'tmpfs', 0, 0)", errno.EPERM),
+    ],
+)
+def test_a_filter_refuses_what_capabilities_do_not(start: Start, call: str, said: int) -> None:
+    instance = start()
+    if "seccomp" not in instance.box.enforced:
+        pytest.skip("no libseccomp on this machine")
+    if platform.machine() != "x86_64":
+        pytest.skip("the numbers are those of x86-64")
+    program = f"""
+        import ctypes
+        libc = ctypes.CDLL(None, use_errno=True)
+        answer = [{call}, ctypes.get_errno()]
+        """
+    assert instance.ask(program) == [-1, said]
+    # What programs do all day works: threads, processes, pipes, sockets.
+    program = """
+        import subprocess, sys, threading
+        started = threading.Thread(target=lambda: None); started.start(); started.join()
+        answer = subprocess.run([sys.executable, "-c", "print(1 + 1)"], capture_output=True, text=True).stdout
+        """
+    assert instance.ask(program) == "2\n"
 
 
 def test_its_limits_and_its_usage_are_its_own(start: Start) -> None:

@@ -8,6 +8,7 @@ written (v2 refuses limits below a group that holds processes, so there the ance
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import time
@@ -209,9 +210,8 @@ def create(name: str, resources: Resources, pids_limit: int, *, files: Files | N
     The CPU quota is `resources.vcpus` of one CPU in each period of `PERIOD_US` microseconds. Swap is not allowed to
     stretch the memory limit. A controller that this machine lacks is absent from `.controllers`.
     """
-    files = files or _Proc()
     relative = f"workbench-{session_id()}/{name}"
-    version, parents = _parents(files)
+    version, parents = _parents(files) if files is not None else _parents_here(_Proc().memberships())
     directories: dict[str, Path] = {}
     for controller, parent in parents.items():
         directory = parent / relative
@@ -228,6 +228,7 @@ def create(name: str, resources: Resources, pids_limit: int, *, files: Files | N
             remove_directory(parent / relative)
             with contextlib.suppress(OSError):
                 (parent / relative).parent.rmdir()
+        _parents_here.cache_clear()
         return None
     return Cgroup(version, directories)
 
@@ -269,20 +270,26 @@ def _limit(version: int, controller: str, directory: Path, resources: Resources,
     memory = str(resources.memory_mb * 2**20)
     quota = max(_MIN_QUOTA_US, round(resources.vcpus * PERIOD_US))
     if controller == "memory" and version == 2:
-        (directory / "memory.max").write_text(memory)
+        _put(directory / "memory.max", memory)
         _write_where_present(directory / "memory.swap.max", "0")
     elif controller == "memory":
-        (directory / "memory.limit_in_bytes").write_text(memory)
+        _put(directory / "memory.limit_in_bytes", memory)
         _write_where_present(directory / "memory.memsw.limit_in_bytes", memory)
     elif controller == "cpu" and version == 2:
-        (directory / "cpu.max").write_text(f"{quota} {PERIOD_US}")
+        _put(directory / "cpu.max", f"{quota} {PERIOD_US}")
     elif controller == "cpu":
-        (directory / "cpu.cfs_period_us").write_text(str(PERIOD_US))
-        (directory / "cpu.cfs_quota_us").write_text(str(quota))
+        _put(directory / "cpu.cfs_period_us", str(PERIOD_US))
+        _put(directory / "cpu.cfs_quota_us", str(quota))
     elif controller == "pids":
-        (directory / "pids.max").write_text(str(pids_limit))
+        _put(directory / "pids.max", str(pids_limit))
     elif not os.access(directory / "cgroup.procs", os.W_OK):
         raise PermissionError(directory)
+
+
+@functools.lru_cache(maxsize=1)
+def _parents_here(memberships: str) -> tuple[int, dict[str, Path]]:
+    # Looked for again when this process has moved, not for each instance: it is a good part of what a group costs.
+    return _parents(_Proc())
 
 
 def _parents(files: Files) -> tuple[int, dict[str, Path]]:
@@ -292,6 +299,8 @@ def _parents(files: Files) -> tuple[int, dict[str, Path]]:
     split: dict[str, Path] = {}
     for kind, mounted_from, mount_point, options in _mounts(files.mounts()):
         if kind == "cgroup2":
+            if mounted_from.startswith("/.."):  # of outside this cgroup namespace: its groups cannot be entered
+                continue
             here = _inside(mount_point, mounted_from, own.get("", "/"))
             unified = (mount_point, here)
             continue
@@ -369,7 +378,16 @@ def _enable(place: Path, wanted: Iterable[str]) -> list[str]:
 
 def _write_where_present(path: Path, text: str) -> None:
     if path.exists():
-        path.write_text(text)
+        _put(path, text)
+
+
+def _put(path: Path, text: str) -> None:
+    """Write a file of the kernel's in one call, without the buffers of `Path.write_text`: it is in every cold start."""
+    number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    try:
+        os.write(number, text.encode())
+    finally:
+        os.close(number)
 
 
 def _table(path: Path) -> dict[str, int]:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import DeploymentError
-from workbench.isolation import cgroups, channel, keeper, languages, rootfs, zygote
+from workbench.isolation import cgroups, channel, keeper, languages, rootfs, seccomp, zygote
 from workbench.isolation.limits import Limits
 from workbench.isolation.tree import ProcessTree
 from workbench.sandbox import SandboxSpec, Technique, Usage
@@ -104,7 +104,12 @@ class NamespacesSandbox:
     @property
     def enforced(self) -> frozenset[str]:
         """Limits that hold. Without a memory cgroup, `memory` is a watch that looks every 50 ms."""
-        return frozenset({"memory", "freeze", "tmp", "network", "filesystem", "pids"}) | (self._limits.held & {"cpu"})
+        always = frozenset({"memory", "freeze", "tmp", "network", "filesystem", "pids"})
+        return always | (self._limits.held & {"cpu"}) | self._filtered
+
+    @property
+    def _filtered(self) -> frozenset[str]:
+        return frozenset({"seccomp"}) if seccomp.program() else frozenset()
 
     def freeze(self) -> None:
         """Take its CPU away until `thaw`."""
@@ -162,11 +167,16 @@ class NamespacesTemplate(NamespacesSandbox):
         super().__init__(spec, box, launched_ns, release)
         self._spec, self._orders = spec, orders
 
+    @property
+    def _filtered(self) -> frozenset[str]:
+        return frozenset()  # see `_order`
+
     def launch(self, spec: SandboxSpec) -> NamespacesSandbox:
         """A new instance in namespaces below this one's, gone with it; raises DeploymentError."""
         launched_ns = time.monotonic_ns()
-        own = {"name": spec.name, "resources": spec.resources, "environment": spec.environment, "ports": spec.ports}
-        spec = replace(self._spec, **own)
+        spec = replace(
+            self._spec, name=spec.name, resources=spec.resources, environment=spec.environment, ports=spec.ports
+        )
         channel.check(spec)
         fork = functools.partial(zygote.fork, self._orders, name=spec.name)
         try:
@@ -215,13 +225,17 @@ def _box(
                 passed.callback(os.close, door)
                 descriptors[f"group{index}"] = door
         held = cgroup.controllers if cgroup is not None else frozenset()
-        order = _order(spec, root, environment or {}, limit_processes="pids" not in held)
+        order = _order(
+            spec, root, environment or {}, limit_processes="pids" not in held, template="template" in descriptors
+        )
         life, inner = fork(order, descriptors)
         undo.pop_all()
     return _Box(life, Limits(ProcessTree(inner, spec.name), cgroup, spec.resources), ours, output, address)
 
 
-def _order(spec: SandboxSpec, root: Path, more: Mapping[str, str], *, limit_processes: bool) -> dict[str, Any]:
+def _order(
+    spec: SandboxSpec, root: Path, more: Mapping[str, str], *, limit_processes: bool, template: bool
+) -> dict[str, Any]:
     """What the zygote is told (`wb_zygote.py`); an empty `argv` is the runtime that it has imported."""
     environment = channel.environment(spec, task_root="/var/task", runtime_dir="/var/runtime", home="/tmp")
     environment |= more
@@ -245,6 +259,8 @@ def _order(spec: SandboxSpec, root: Path, more: Mapping[str, str], *, limit_proc
         "tmp_mb": spec.resources.tmp_mb,
         "shm_mb": _SHM_MB,
         "nproc": spec.pids_limit if limit_processes else 0,  # counted by user namespace since Linux 5.14
+        # A template makes the namespaces of its instances itself, so the filter is loaded in these alone.
+        "filter": "" if template else seccomp.program().hex(),
         "prepare": spec.language != "python",  # a host in Python makes its own listener, and speaks for itself
         "argv": argv,
         "environment": environment,

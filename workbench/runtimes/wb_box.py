@@ -46,6 +46,7 @@ _RDONLY, _NOSUID, _NODEV, _NOEXEC, _REMOUNT, _BIND, _REC, _SLAVE = 1, 2, 4, 8, 3
 _DETACH = 2
 # <linux/prctl.h>
 _PDEATHSIG, _DUMPABLE, _CAPBSET_DROP, _NO_NEW_PRIVS, _SUBREAPER, _CAP_AMBIENT, _AMBIENT_CLEAR = 1, 4, 24, 38, 36, 47, 4
+_SET_SECCOMP, _FILTER_MODE = 22, 2
 _SIOCSIFFLAGS, _IFF_UP = 0x8914, 1
 _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "riscv64": 41, "ppc64le": 203, "s390x": 217}
 _DEVICES = ("null", "zero", "full", "random", "urandom")
@@ -213,6 +214,7 @@ def nested(order: dict[str, Any], ends: Ends) -> None:
     give_up_privileges()
     _at("waiting for the template")
     ends.wait_for_parent()
+    _filter(order["filter"])
 
 
 def inner(order: dict[str, Any], ends: Ends) -> None:
@@ -237,6 +239,7 @@ def inner(order: dict[str, Any], ends: Ends) -> None:
     ends.wait_for_parent()
     _at("entering the control groups")
     ends.enter_groups()
+    _filter(order["filter"])
 
 
 def execute(order: dict[str, Any], ends: Ends) -> None:
@@ -303,6 +306,22 @@ def give_up_privileges() -> None:
 def unshare(flags: int) -> None:
     """Enter new namespaces; raises OSError."""
     _check(_libc.unshare(flags))
+
+
+def _filter(program: str) -> None:
+    """Load a seccomp program (in hexadecimal; none if empty), which holds for this process and all that it starts."""
+    if not program:
+        return
+    _at("filtering system calls")
+    code = bytes.fromhex(program)
+    buffer = ctypes.create_string_buffer(code, len(code))
+    loaded = _Program(len(code) // 8, ctypes.addressof(buffer))
+    zero = ctypes.c_ulong(0)
+    _check(_libc.prctl(_SET_SECCOMP, ctypes.c_ulong(_FILTER_MODE), ctypes.byref(loaded), zero, zero))
+
+
+class _Program(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_void_p))  # struct sock_fprog of <linux/filter.h>
 
 
 def _enter_namespaces(order: dict[str, Any]) -> None:

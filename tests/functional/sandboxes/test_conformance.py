@@ -26,7 +26,7 @@ from workbench.errors import DeploymentError
 from workbench.sandbox import Sandbox, SandboxSpec, Technique
 from workbench.service import Resources
 
-LIMITS = {"memory", "cpu", "pids", "tmp", "network", "filesystem", "freeze"}
+LIMITS = {"memory", "cpu", "pids", "tmp", "network", "filesystem", "freeze", "seccomp"}
 _numbers = itertools.count()
 
 Launch = Callable[..., Sandbox]
