@@ -113,6 +113,14 @@ def test_v2_does_not_hand_on_from_a_group_that_holds_processes(tmp_path: Path) -
     assert (here / "cgroup.subtree_control").read_text() == "cpu pids", "the own group is left as it is"
 
 
+def test_v2_mounted_from_outside_the_cgroup_namespace_is_not_used(tmp_path: Path) -> None:
+    """The kernel lets nobody move a process there, though root can make groups."""
+    files = _v2(tmp_path, "/", "memory cpu pids", {"/": "memory cpu pids"})
+    outside = Proc(files.own, _mount("cgroup2", tmp_path, "nsdelegate", root="/../.."))
+    assert cgroups.create("box", RESOURCES, 33, files=files) is not None
+    assert cgroups.create("box", RESOURCES, 33, files=outside) is None
+
+
 def test_v2_limits_are_written(tmp_path: Path) -> None:
     files = _v2(tmp_path, "/", "memory cpu pids", {"/": "memory cpu pids"})
     session = tmp_path / f"workbench-{session_id()}"
