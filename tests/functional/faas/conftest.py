@@ -12,6 +12,7 @@ from tests.functional.faas.platform import Platform
 @pytest.fixture(scope="module")
 def platform() -> Iterator[Platform]:
     with Platform("--retry-scale", "0.002") as running:
+        running.warm_up()
         yield running
 
 

@@ -105,6 +105,12 @@ class Platform:
         self.client.create_function(FunctionName=name, Code={"ZipFile": code}, **{**values, **settings})
         return name
 
+    def warm_up(self) -> None:
+        """Have the first instance of a test run built, with all its runtime's files: no test should wait for that."""
+        name = self.create()
+        self.value(name)
+        self.delete(name)
+
     def delete(self, name: str) -> None:
         try:
             self.client.delete_function(FunctionName=name)

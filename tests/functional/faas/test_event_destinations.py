@@ -25,9 +25,7 @@ def aws() -> Iterator[Aws]:
 @pytest.fixture(scope="module")
 def platform(aws: Aws) -> Iterator[Platform]:
     with Platform("--retry-scale", "0.002", "--aws-endpoint", aws.endpoint) as running:
-        name = running.create()
-        running.value(name)  # the run's first instance builds the runtime's files; no test should wait for that
-        running.delete(name)
+        running.warm_up()
         yield running
 
 
