@@ -58,7 +58,11 @@ def watch(command: list[str], *, image: Path, task: Path, loaded: Path) -> None:
             ) from error
         finally:
             control.close()  # its owner is gone, and so it ends
-            process.communicate(timeout=_PATIENCE_S)
+            try:
+                process.communicate(timeout=_PATIENCE_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
 
 
 def _serve_api(listener: socket.socket) -> None:

@@ -32,6 +32,8 @@ import java.util.TreeSet;
  * <p>Beans by setters, getters and public fields; records by component; collections, maps, arrays, enums, Optional;
  * byte[] as base64. Unknown names are ignored, null properties left out, "" is null where an object is wanted, as AWS
  * sets Jackson up. Other classes of the JDK (UUID, URI, java.time) go by their text; annotations are not looked at.
+ *
+ * <p>The file is long as each kind of type is a case of its own, and both directions are best read side by side.
  */
 final class Mapper {
     private Mapper() { }
