@@ -201,6 +201,26 @@ def test_the_memory_limit_ends_what_exceeds_it(launch: Launch) -> None:
     assert eventually(started.oom_killed)
 
 
+def test_a_streamed_response_goes_out_over_http(launch: Launch, code: Path) -> None:
+    (code / "index.js").write_text(
+        """
+        exports.handler = awslambda.streamifyResponse(async (event, stream) => {
+          if (event.rawPath === "/bad") throw new RangeError("far");
+          stream = awslambda.HttpResponseStream.from(stream, { statusCode: 201, headers: { "x-a": "b" } });
+          stream.write("one ");
+          stream.end("two");
+        });
+        """
+    )
+    started = launch()
+    Marks(started.control).until("function_ready")
+    with urllib.request.urlopen(f"{started.address}/", timeout=60) as answer:
+        assert (answer.status, answer.headers["x-a"], answer.read()) == (201, "b", b"one two")
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(f"{started.address}/bad", timeout=60)
+    assert caught.value.code == 502
+
+
 def test_its_own_exit_code_is_told(box: Sandbox) -> None:
     with pytest.raises((urllib.error.URLError, OSError)):
         call(box, do="exit", code=42)
