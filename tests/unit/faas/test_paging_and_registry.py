@@ -37,12 +37,11 @@ def test_what_is_deleted_between_pages_shifts_nothing() -> None:
     assert page("adef", str, {"MaxItems": 3, "Marker": marker})[0] == ["d", "e", "f"]
 
 
-@given(st.text(min_size=1, max_size=20))
+@given(st.text(min_size=1, max_size=20).filter(lambda text: not text.startswith("YWZ0ZX")))
 def test_any_other_marker_is_an_error_of_aws(marker: str) -> None:
-    try:
+    with pytest.raises(AwsError, match="take NextMarker") as caught:
         page("abc", str, {"Marker": marker})
-    except AwsError as error:
-        assert error.code == "InvalidParameterValueException"
+    assert caught.value.code == "InvalidParameterValueException"
 
 
 @given(st.floats(0, 1), st.floats(0, 1, exclude_max=True))
