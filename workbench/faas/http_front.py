@@ -25,6 +25,7 @@ MAX_HEAD = 64 * 1024
 
 _QUEUED = 8  # requests that a client may send ahead before it is read no further
 _JOINED = 64 * 1024  # up to this size head and body are one write
+_LARGE = 100_000
 _SWEEP_S = 1.0
 _LINGER_S = 2.0
 
@@ -197,8 +198,7 @@ class _Client(Connection):
             self._room = None
 
     def begin(self, request: Request) -> None:
-        length = request.header(b"content-length")
-        if (length is not None and len(length) > 5) or request.header(b"transfer-encoding") is not None:
+        if request.length is None or request.length >= _LARGE:
             self._front.handler.admit(request)
 
     def ask_for_body(self) -> None:

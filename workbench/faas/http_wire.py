@@ -19,13 +19,14 @@ PHRASES = {s.value: s.phrase for s in HTTPStatus}
 class Request:
     """One request: `target` is its path with query, still encoded; `raw_headers` as they came, trailers among them."""
 
-    __slots__ = ("_headers", "body", "cut", "keep_alive", "method", "old", "raw_headers", "target")
+    __slots__ = ("_headers", "body", "cut", "keep_alive", "length", "method", "old", "raw_headers", "target")
 
     def __init__(self, method: str, target: str, raw_headers: list[tuple[bytes, bytes]], body: bytes = b"") -> None:
         self.method = method
         self.target = target
         self.raw_headers = raw_headers
         self.body = body
+        self.length: int | None = 0  # of the body as its head announces it; None when that is open (chunked)
         self.cut = False  # the body is larger than the connection takes, and left out
         self.keep_alive = True
         self.old = False  # HTTP/1.0: knows no chunks, and keeps a connection only when told so
@@ -198,13 +199,17 @@ class Connection(asyncio.Protocol):
         request.old = self._parser.get_http_version() == "1.0"
         self._request = request
         self._upgrading = self._parser.should_upgrade()
-        self._take = self.begin(request) or self._gather
         for name, value in self._raw:  # once for each request: not by way of `headers`, which decodes them all
-            if len(name) == 14 and name.lower() == b"content-length":
-                if int(value) > self._max_body and self._take == self._gather:
-                    self._too_large()
-            elif len(name) == 6 and name.lower() == b"expect":
+            size = len(name)
+            if size == 14 and name.lower() == b"content-length":
+                request.length = int(value)
+            elif size == 17 and name.lower() == b"transfer-encoding":
+                request.length = None
+            elif size == 6 and name.lower() == b"expect":
                 self._awaits_continue = value.lower() == b"100-continue"
+        self._take = self.begin(request) or self._gather
+        if request.length is not None and request.length > self._max_body and self._take == self._gather:
+            self._too_large()
 
     def on_body(self, part: bytes) -> None:
         self._fed = 0
