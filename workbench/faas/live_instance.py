@@ -28,8 +28,8 @@ from workbench.faas.runtime_api import RuntimeApi, Work
 from workbench.faas.timer import Timer
 from workbench.sandbox import Sandbox, SandboxSpec, Technique, Template, Usage
 
-_CHEAP_S = 0.0003
-"""Reading the usage may take this long on the event loop; where it takes longer (an engine's API) a thread does it."""
+_DEAR = frozenset({"docker"})
+"""Sandboxes whose usage is read from an engine, in a thread; that of others is read from the kernel's files at once."""
 
 _MAX_CONTROL_LINE = 1 << 20
 
@@ -63,7 +63,6 @@ class LiveInstance:
         self._watching = False
         self._stopping = False
         self._gone = asyncio.Event()
-        self._usage_is_cheap = False
         self._measuring = False
         self._measured_s = 0.0
         self._control_buffer = bytearray()
@@ -120,7 +119,7 @@ class LiveInstance:
         """End it and release everything, then say Gone."""
         if not self._stopping:
             self._unwatch()
-            if self._usage_is_cheap:
+            if self.sandbox is not None and self.sandbox.kind not in _DEAR:
                 self.measure()
             self._stopping = True
             self._do(self._host.cleaners, self._close, self._closed)
@@ -335,7 +334,7 @@ class LiveInstance:
         if self.sandbox is None or self._stopping or now < self._measured_s + since_s:
             return
         self._measured_s = now
-        if self._usage_is_cheap:
+        if self.sandbox.kind not in _DEAR:
             self.usage = self.sandbox.usage() or self.usage
         elif not self._measuring:
             self._measuring = True
@@ -343,21 +342,17 @@ class LiveInstance:
 
     async def measured(self) -> None:
         """Refresh `usage` and wait until that is done."""
-        if self._usage_is_cheap or self._measuring:
+        if self.sandbox is None or self._stopping:
+            return
+        if self.sandbox.kind not in _DEAR or self._measuring:
             self.measure()
-        elif self.sandbox is not None and not self._stopping:
+        else:
             self._measuring, self._measured_s = True, time.monotonic()
             await self._measure_apart(self.sandbox)
 
     async def _measure_apart(self, sandbox: Sandbox) -> None:
-        def timed() -> tuple[Usage | None, float]:
-            began = time.perf_counter()
-            return sandbox.usage(), time.perf_counter() - began
-
         try:
-            usage, took = await self._loop.run_in_executor(self._host.cleaners, timed)
-            self.usage = usage or self.usage
-            self._usage_is_cheap = took < _CHEAP_S
+            self.usage = await self._loop.run_in_executor(self._host.cleaners, sandbox.usage) or self.usage
         except Exception:  # it ended meanwhile: what was seen last stands
             pass
         finally:

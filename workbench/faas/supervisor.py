@@ -413,7 +413,7 @@ class Supervisor:
         duration_ms = (now - call.dispatched) * 1000 if ran else 0.0
         init_ms = live.init_ms() if cold else None
         live.read_output()
-        live.measure(since_s=_FRESH_S if duration_ms < _BRIEF_MS else 0.0)
+        live.measure(since_s=_FRESH_S if duration_ms < _BRIEF_MS and not cold else 0.0)
         billed = self._billing.billed_ms(duration_ms, init_ms or 0.0)
         log = live.log
         log.add(end_line(call.request))
