@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from workbench.errors import DeploymentError
@@ -24,6 +25,13 @@ from workbench.sandbox import SandboxSpec, Usage
 from workbench.session import session_dir
 
 NAME = "process"
+
+
+@contextlib.contextmanager
+def hold() -> Iterator[None]:
+    """Make the runtime directory now, so that no instance's cold start waits for it."""
+    runtime_dir()
+    yield
 
 
 def launch(spec: SandboxSpec) -> ProcessSandbox:

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import stat
+import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 
 def publish(target: Path, build: Callable[[Path], None]) -> None:
     """Have `build` fill a new directory and name it `target` at the end: others see nothing of it, or all.
 
-    The directory is removed where `build` raises. When another process is quicker, its directory stands.
+    Whoever else wants it meanwhile, in this process or another, waits for it instead of building it too. The directory
+    is removed where `build` raises.
     """
+    with _alone(target):
+        if not target.is_dir():
+            _build(target, build)
+
+
+def _build(target: Path, build: Callable[[Path], None]) -> None:
     building = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name[:7]}-"))
     try:
         build(building)
@@ -25,6 +34,23 @@ def publish(target: Path, build: Callable[[Path], None]) -> None:
             raise
     finally:
         shutil.rmtree(building, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _alone(target: Path) -> Iterator[None]:
+    if sys.platform == "win32":  # no such lock: two may build at a time, and the first stands
+        yield
+        return
+    import fcntl
+
+    lock = target.parent / f".{target.name}.lock"
+    descriptor = os.open(lock, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)  # the kernel lets go of it if we are killed
+        yield
+    finally:
+        lock.unlink(missing_ok=True)  # who waits for this one finds `target`; who comes later too
+        os.close(descriptor)
 
 
 def open_to_all(root: Path) -> None:
