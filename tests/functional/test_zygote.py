@@ -186,6 +186,28 @@ def test_each_has_the_descriptors_of_its_own_and_no_other(start: Start) -> None:
         assert mine & _held_by_parent(instance) == {own["3"]}
 
 
+def test_nobody_inherits_the_variables_of_another(start: Start) -> None:
+    key = f"key-{os.urandom(12).hex()}"
+    first, second = start(environment={"KEY": key}), start()
+    # In two halves, so that the question itself is not what is found.
+    look = f"left, right = {key[:14].encode()!r}, {key[14:].encode()!r}\n" + textwrap.dedent(
+        """
+        answer = 0
+        for line in open("/proc/self/maps"):
+            place, rights = line.split()[:2]
+            start, end = (int(part, 16) for part in place.split("-"))
+            if "w" in rights and "[v" not in line:
+                with open("/proc/self/mem", "rb") as memory:
+                    memory.seek(start)
+                    try: found = memory.read(end - start).split(left)[1:]
+                    except OSError: continue
+                    answer += sum(rest.startswith(right) for rest in found)
+        """
+    )
+    assert first.ask(look) > 0, "it has its own"
+    assert second.ask(look) == 0
+
+
 def test_what_one_writes_the_other_does_not_see(start: Start) -> None:
     first, second = start(resources={"tmp_mb": 512}), start(resources={"tmp_mb": 640})
     first.ask("open('/tmp/own', 'w').write('x'); open('/dev/shm/own', 'w').write('x'); answer = 1")

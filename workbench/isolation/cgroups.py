@@ -155,7 +155,8 @@ class Cgroup:
 
     def _peak_memory(self) -> int:
         # A group is charged only for the pages that it touched first: the interpreter and its libraries, which all
-        # instances share, may be missing in it. The largest process's own peak has them.
+        # instances share, may be missing in it, and so are those that a fork has from the zygote or its template. The
+        # largest process's own peak has them: what it had resident, shared or not, from the moment of its fork.
         return max(self._peak_charged(), *(resident_peak(pid) for pid in self.pids()), 0)
 
     def _peak_charged(self) -> int:

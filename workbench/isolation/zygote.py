@@ -65,7 +65,7 @@ class Orders:
             raise DeploymentError("The process that instances are forked from takes no orders.") from error
         except OSError as error:
             if error.errno == errno.EMSGSIZE:
-                raise DeploymentError(f"The instance's environment is too long ({len(packet)} bytes).") from error
+                raise DeploymentError(f"The order for an instance is too long ({len(packet)} bytes).") from error
             raise ConnectionError(str(error)) from error
 
     def answer(self) -> dict[str, Any]:
@@ -257,14 +257,18 @@ def launch(order: Mapping[str, Any], descriptors: Mapping[str, int], *, root: Pa
 def fork(orders: Orders, order: Mapping[str, Any], descriptors: Mapping[str, int], *, name: str) -> tuple[Life, int]:
     """Fork an instance of whoever gets `orders`; as `launch`, but raises ConnectionError where that has ended."""
     setup, builder_end = socket.socketpair()
+    setup.settimeout(PATIENCE_S)
     setup.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
     life, life_end = os.pipe()
     number = next(_numbers)
     try:
-        orders.send({**order, "number": number}, {**descriptors, "setup": builder_end.fileno(), "life": life_end})
+        public = {name: value for name, value in order.items() if name != "environment"}
+        orders.send({**public, "number": number}, {**descriptors, "setup": builder_end.fileno(), "life": life_end})
         builder_end.close()
         os.close(life_end)
         life_end = -1
+        with contextlib.suppress(ConnectionError, TimeoutError):  # a step has failed: which, is told next
+            setup.sendall(json.dumps(order["environment"]).encode() + b"\n")
         pid = _await(setup, name)
         return Life(orders, number, life), pid
     except BaseException:
@@ -294,7 +298,6 @@ def refusal(answer: Mapping[str, Any], what: str) -> DeploymentError | Capabilit
 
 def _await(setup: socket.socket, name: str) -> int:
     """The pid of the first process as seen from here, when the box is built."""
-    setup.settimeout(PATIENCE_S)
     data, pid = b"", 0
     try:
         while True:

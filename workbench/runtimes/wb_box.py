@@ -9,7 +9,10 @@ All this happens in the zygote's own root, which is the instances' root file sys
 /run/workbench. What is bound is bound from there: a mount namespace made by a less privileged user may not uncover what
 is mounted over a directory, so a copy of "/" without its mounts is refused to it.
 
-A snapshot's instance gets its box from here too (`nested`), in namespaces below those of its template.
+A snapshot's instance gets its box from here too (`nested`), in namespaces below those of its template. That takes new
+user namespaces, which the filter of system calls refuses: so it is not loaded in a template, only in what is forked.
+
+Longer than other files: what keeps an instance in is best read in one place, in the order in which it is done.
 """
 
 from __future__ import annotations
@@ -146,6 +149,17 @@ class Ends:
             number = self._numbers.pop(name)
             os.write(number, b"0")
             os.close(number)
+
+    def receive(self) -> dict[str, str]:
+        """The instance's variables: they come on its own channel, and never through who it is forked from."""
+        data = b""
+        while not data.endswith(b"\n"):
+            more = os.read(self.setup, 65536)
+            if not more:
+                os._exit(0)  # the owner is gone
+            data += more
+        received: dict[str, str] = json.loads(data)
+        return received
 
     def environment(self) -> dict[str, str]:
         """The variables by which a program finds those that are for it."""

@@ -1,8 +1,8 @@
 """The zygote: one process for all instances of an owner, which has the runtime imported and is forked for each.
 
 It runs on the same root file system as the instances (`wb_box.enter_root`), so what it has imported is what they would
-import. It holds nothing secret: its environment is made for it, and an order is known to the fork alone that it is for
-(this process reads it too, and forgets it).
+import. It holds nothing secret: its environment is made for it, and an instance's variables (keys may be among them) go
+from the owner to the fork alone, so that no later fork finds them in what it inherits.
 
 What a fork is not: two instances have the same address layout and the same seed of string hashes, as in every system
 that forks from a common ancestor (SOCK, ATC'18, section 4; Android). `random` and OpenSSL draw new seeds after a fork.
@@ -45,6 +45,7 @@ def main() -> None:
     ends.move()
     wb_box.guarded(ends, lambda: wb_box.middle(order, ends))
     wb_box.guarded(ends, lambda: wb_box.inner(order, ends))
+    order["environment"] = ends.receive()
     if order["argv"]:
         wb_box.guarded(ends, lambda: wb_box.execute(order, ends))
     _go_on(order, ends, lambda_host)
