@@ -44,6 +44,9 @@ _LOOKS: dict[str, tuple[str, str, str]] = {
     "serverless": (BLUE, "solid", "circle"),
     "container": (ORANGE, "dash", "square"),
     "vm": (GREEN, "dot", "diamond"),
+    "spawn": (VERMILLION, "solid", "circle"),  # one function's cold starts by technique
+    "zygote": (SKY, "dash", "square"),
+    "snapshot": (PURPLE, "dot", "diamond"),
 }
 _OTHER_LOOKS = ((PURPLE, "dashdot", "triangle-up"), (SKY, "longdash", "cross"), (VERMILLION, "longdashdot", "star"))
 _PHASE_LOOKS: dict[str, tuple[str, str]] = {

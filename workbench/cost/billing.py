@@ -16,6 +16,9 @@ HOURS_A_MONTH = 730.0
 
 MILLION = 1_000_000.0
 
+PROVISIONED_STEP_S = 300
+"""Seconds that provisioned concurrency is charged in steps of (AWS Lambda pricing)."""
+
 
 def serverless_usd(
     billed_ms: float,
@@ -50,6 +53,41 @@ def serverless_usd(
     if http_front:
         lines.append(_http_api(requests, prices))
     return Cost(f"{requests:,.10g} requests", tuple(lines))
+
+
+def provisioned_usd(
+    instances: int,
+    memory_mb: int,
+    hours: float = HOURS_A_MONTH,
+    *,
+    requests: float = 0.0,
+    billed_ms: float = 0.0,
+    book: PriceBook | None = None,
+) -> Cost:
+    """Cost of `instances` kept ready for `hours` (provisioned concurrency), and of `requests` that they answer.
+
+    The time is rounded up to 5 minutes; it is charged whether anybody calls or not, and a request's own time is cheaper
+    in return (AWS Lambda pricing, "Provisioned Concurrency"; there is no free tier). Raises WorkbenchError on what
+    cannot be billed.
+    """
+    _check(billed_ms, memory_mb, requests)
+    if not math.isfinite(hours) or hours < 0 or instances < 0:
+        raise WorkbenchError(f"{instances} instances for {hours:g} h cannot be billed; both must be 0 or more.")
+    prices, gb = book or PriceBook.load(), memory_mb / 1024
+    # Less a hair: 5 minutes exactly are one step, whatever the quotient's last bit.
+    ready_s = math.ceil(hours * 3600 / PROVISIONED_STEP_S - 1e-9) * PROVISIONED_STEP_S
+    ready_of = f"{instances} instances × {memory_mb:,} MB × {ready_s / 3600:,.6g} h"
+    lines = [
+        line("kept ready", instances * gb * ready_s, ready_of, prices.price("lambda.provisioned.idle_gb_s")),
+        line("requests", requests, f"{requests:,.10g} requests", prices.price("lambda.request"), MILLION),
+        line(
+            "compute",
+            requests * billed_ms / 1000 * gb,
+            f"{requests:,.10g} × {billed_ms:,.6g} ms × {memory_mb:,} MB",
+            prices.price("lambda.provisioned.used_gb_s"),
+        ),
+    ]
+    return Cost(f"{instances} instances kept ready for {hours:,.6g} h", tuple(lines))
 
 
 def serverless_usd_per_hour(

@@ -2,27 +2,45 @@
 
 from __future__ import annotations
 
+from workbench.labs.bills import AMOUNTS, amount, bill
 from workbench.labs.cleanup import Owned, owned, proof
 from workbench.labs.exercises import Exercise
 from workbench.labs.first_look import answers
+from workbench.labs.kept import holds_more, kept, memory
 from workbench.labs.magic import exercise
+from workbench.labs.phases import PHASES, heaviest, phases, vanished
 from workbench.labs.predictions import score, scoreboard
 from workbench.labs.questions import ask, choose
 from workbench.labs.shown import machine, source
+from workbench.labs.viewed import at_once, beside, common, named
 from workbench.labs.watching import live
 
 __all__ = [
+    "AMOUNTS",
+    "PHASES",
     "Exercise",
     "Owned",
+    "amount",
     "answers",
     "ask",
+    "at_once",
+    "beside",
+    "bill",
     "choose",
+    "common",
     "exercise",
+    "heaviest",
+    "holds_more",
+    "kept",
     "live",
     "machine",
+    "memory",
+    "named",
     "owned",
+    "phases",
     "proof",
     "score",
     "scoreboard",
     "source",
+    "vanished",
 ]

@@ -37,6 +37,10 @@ class Bench:
             self._open[pattern].scale(instances)
         return self._open[pattern]
 
+    def beside(self, pattern: str, handler: str) -> Deployment:
+        """The same files with another handler, on the same platform as `deployed(pattern)`."""
+        return self._stack.enter_context(self.deployed(pattern).beside(replace(self._service, handler=handler)))
+
     def close(self) -> None:
         """Stop everything."""
         self._stack.close()

@@ -83,15 +83,18 @@ def off_by(expected: float, measured: float) -> float:
     return max(expected / measured, measured / expected)
 
 
-def score(key: str, measured: Expected) -> Panel:
+def score(key: str, measured: Expected | None, how: str = "measured") -> Panel:
     """Hold the kept prediction against what was measured (numbers in ms), keep both, and say how near it was.
 
     Run again, it holds the same prediction against the new measurement. Without a prediction it says so: one made
-    after the fact is worth nothing.
+    after the fact is worth nothing. None, for what this machine cannot measure, leaves the prediction waiting. `how`
+    it was found is shown with it: "modelled" where no clock ran.
     """
+    if measured is None:
+        return say("Not measured", "This machine cannot do it, so your prediction waits for one that can.", kind="note")
     shown = say_value(measured)
     if not attempts(key):
-        return say("Measured: " + shown, "You had made no prediction. Make one first next time.", kind="note")
+        return say(f"{how.capitalize()}: {shown}", "You had made no prediction. Make one first next time.", kind="note")
     kept = store()
 
     def change(entry: Any) -> Any:
@@ -99,7 +102,7 @@ def score(key: str, measured: Expected) -> Panel:
         return [*entry[:-1], {**last, "verdict": verdict(last["expected"], measured)}]
 
     last = kept.update(key, change)[-1]
-    return _scored(last["expected"], measured, last["verdict"], kept.notice)
+    return _scored(last["expected"], measured, last["verdict"], how, kept.notice)
 
 
 def say_value(value: Expected) -> str:
@@ -107,8 +110,8 @@ def say_value(value: Expected) -> str:
     return value if isinstance(value, str) else duration(value)
 
 
-def _scored(expected: Expected, measured: Expected, found: Verdict, notice: str) -> Panel:
-    rows = [("you expected", expected), ("measured", measured)]
+def _scored(expected: Expected, measured: Expected, found: Verdict, how: str, notice: str) -> Panel:
+    rows = [("you expected", expected), (how, measured)]
     numbers = [v for _, v in rows if not isinstance(v, str)]
     how = ""
     if len(numbers) == 2:
@@ -127,7 +130,7 @@ def _bar(name: str, value: Expected, most: float) -> str:
     if isinstance(value, str):
         return f"<div>{label}<b>{escape(value)}</b></div>"
     width = max(3, round(380 * value / most)) if most > 0 else 3
-    colour = "#4c6ef5" if name != "measured" else "#2b8a5b"
+    colour = "#4c6ef5" if name == "you expected" else "#2b8a5b"
     bar = (
         f'<span style="display:inline-block;height:10px;width:{width}px;background:{colour};border-radius:3px"></span>'
     )

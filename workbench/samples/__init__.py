@@ -12,6 +12,7 @@ SAMPLES = {
     "hashing": "busy with the CPU for as long as asked",
     "memory": "takes as much memory as asked",
     "probe": "looks around from inside its sandbox and presses against its limits",
+    "forecast": "fits a sales forecast in its init, and draws an identity there; `FORECAST_YEARS` says how much work",
     "pricing_node": "the pricing service in Node.js",
     "pricing_java": "the pricing service in Java, compiled when it is deployed",
 }
@@ -21,6 +22,7 @@ PAYLOADS: dict[str, dict[str, object]] = {
     "hashing": {"rounds": 20_000},
     "memory": {"megabytes": 64},
     "probe": {"action": "whoami"},
+    "forecast": {"weekday": 5, "hour": 17},
     "pricing_node": {"sku": "A1", "quantity": 3},
     "pricing_java": {"sku": "A1", "quantity": 3},
 }

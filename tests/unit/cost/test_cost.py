@@ -18,6 +18,7 @@ from workbench.cost import (
     container_usd,
     ec2,
     fargate,
+    provisioned_usd,
     replicas_needed,
     serverless_usd,
     serverless_usd_per_hour,
@@ -116,6 +117,28 @@ def test_the_free_tier_never_costs_more(ms: float, mb: int, n: float) -> None:
 def test_what_cannot_be_billed_is_refused(ms: float, mb: int, n: float) -> None:
     with pytest.raises(WorkbenchError, match="cannot be billed"):
         serverless_usd(ms, mb, n)
+
+
+# ---- provisioned -----------------------------------------------------------------------------------------------------
+
+
+def test_an_instance_kept_ready_costs_its_memory_by_the_second_whether_called_or_not() -> None:
+    idle = provisioned_usd(2, 1024, 1)
+    assert idle.usd == pytest.approx(2 * 3600 * 4.1667e-06)
+    assert [entry.item for entry in idle.lines] == ["kept ready", "requests", "compute"]
+    called = provisioned_usd(2, 1024, 1, requests=1_000_000, billed_ms=100)
+    assert called.usd - idle.usd == pytest.approx(0.2 + 1_000_000 * 0.1 * 9.7222e-06)
+
+
+@pytest.mark.parametrize(("minutes", "charged"), [(0, 0), (1, 5), (5, 5), (5.01, 10), (60, 60)])
+def test_provisioned_time_is_charged_in_steps_of_five_minutes(minutes: float, charged: float) -> None:
+    assert provisioned_usd(1, 1024, minutes / 60).usd == pytest.approx(charged * 60 * 4.1667e-06)
+
+
+@pytest.mark.parametrize(("instances", "hours"), [(-1, 1.0), (1, -1.0), (1, math.inf), (1, math.nan)])
+def test_provisioned_refuses_what_cannot_be_billed(instances: int, hours: float) -> None:
+    with pytest.raises(WorkbenchError, match="0 or more"):
+        provisioned_usd(instances, 512, hours)
 
 
 # ---- billed durations ------------------------------------------------------------------------------------------------
