@@ -60,6 +60,47 @@ def test_a_wrong_order_is_refused(order: dict[str, Any]) -> None:
         load("pricing").handler(order, None)
 
 
+def forecast(years: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.setenv("FORECAST_YEARS", years)
+    return load("forecast")
+
+
+def test_the_forecast_finds_what_the_sales_were_made_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    fitted = forecast("2", monkeypatch)
+    assert fitted.FITTED_HOURS == 2 * 8760
+    assert pytest.approx(1 / 500, rel=0.02) == fitted.GROWTH
+    at = {(d, h): fitted.handler({"weekday": d, "hour": h}, None)["sales"] for d in (0, 6) for h in (3, 12)}
+    assert at[0, 12] - at[0, 3] == pytest.approx(30, abs=3)  # by day
+    assert at[6, 12] - at[0, 12] == pytest.approx(45, abs=3)  # at the weekend
+    assert fitted.handler({}, None)["sales"] == pytest.approx(200 + 30 + 45 + 2 * 8760 / 500, abs=4)
+
+
+def test_the_identity_is_of_the_instance_and_what_is_drawn_of_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = forecast("1", monkeypatch), forecast("1", monkeypatch)
+    answers = [one.handler({}, None), one.handler({}, None), other.handler({}, None)]
+    assert [a["identity"] == answers[0]["identity"] for a in answers] == [True, True, False]
+    assert len({a["drawn"] for a in answers}) == 3
+
+
+def test_the_identity_is_renewed_after_a_restore_where_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    hooks: list[Any] = []
+    monkeypatch.setattr("snapshot_restore_py._after_restore_registry", hooks)
+    forecast("1", monkeypatch)
+    assert hooks == []
+    monkeypatch.setenv("FORECAST_RENEW", "1")
+    renewing = forecast("1", monkeypatch)
+    before = renewing.identity
+    ((hook, _, _),) = hooks
+    hook()
+    assert renewing.handler({}, None)["identity"] != before
+
+
+@pytest.mark.parametrize("when", [{"weekday": 7}, {"hour": 24}, {"hour": "noon"}])
+def test_a_time_that_is_none_is_refused(when: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match="weekday is 0"):
+        forecast("1", monkeypatch).handler(when, None)
+
+
 def test_every_sample_answers_its_own_payload() -> None:
     assert set(PAYLOADS) == set(SAMPLES)
     for name in set(SAMPLES) - set(HANDLERS):

@@ -50,6 +50,18 @@ def test_without_a_prediction_the_score_says_so_and_keeps_nothing(learner: Path)
     assert not learner.exists()
 
 
+def test_what_cannot_be_measured_here_leaves_the_prediction_waiting() -> None:
+    choose("k", "Which?", _QUICK, answer="vm")
+    assert score("k", None).title == "Not measured"
+    assert predictions.pending("k") == "vm"
+
+
+def test_a_modelled_number_is_called_modelled() -> None:
+    assert "Modelled: vm" in score("k", "vm", how="modelled").title
+    choose("k", "Which?", _QUICK, answer="container")
+    assert "modelled: vm" in score("k", "vm", how="modelled").text
+
+
 def test_a_click_keeps_the_choice_and_marks_it() -> None:
     asked = choose("k", "Which is quickest?", _QUICK)
     assert asked.value is None

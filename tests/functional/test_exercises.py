@@ -1,0 +1,70 @@
+"""Exercises on the real platform, for what the fake deployment cannot show: instances of one snapshot."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.needs import needs
+from workbench.labs.exercises import Exercise, find
+from workbench.labs.generate import visible
+
+pytestmark = [needs("namespaces"), pytest.mark.timeout(180)]
+
+EXERCISES = Path(__file__).parents[2] / "exercises"
+UNSAFE = """
+import functools, itertools, secrets
+import customs
+
+duties = functools.cache(customs.load)
+series, counter = secrets.token_hex(4), itertools.count(1)
+
+
+def handler(event, context):
+    duty = event["net"] * duties()[event["to"]] // 100 if "to" in event else 0
+    return {"order": f"{series}-{next(counter)}", "total": event["net"] + duty}
+"""
+DRAWN_IN_THE_HANDLER = UNSAFE.replace('f"{series}-{next(counter)}"', "secrets.token_hex(8)")
+
+
+@pytest.fixture
+def exercise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Exercise:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "learner"))
+    return find("quick_start")
+
+
+def handler_of(notebook: Path) -> str:
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    source = next("".join(c["source"]) for c in cells if "".join(c["source"]).startswith("%%handler"))
+    return visible(source).partition("\n")[2]
+
+
+def found(exercise: Exercise, source: str) -> tuple[list[bool], str]:
+    exercise.write(source)
+    text = exercise.check().text
+    return [x.startswith("pass:") for x in text.splitlines() if x.startswith(("pass:", "not yet:"))], text
+
+
+def test_the_solution_passes_with_instances_of_a_snapshot(exercise: Exercise) -> None:
+    passed, text = found(exercise, handler_of(EXERCISES / "solutions" / exercise.notebook))
+    assert passed == [True] * 5, text
+    assert "two instances from one snapshot" in text
+
+
+def test_a_number_drawn_for_each_order_is_safe_too(exercise: Exercise) -> None:
+    passed, text = found(exercise, DRAWN_IN_THE_HANDLER)
+    assert passed == [True] * 5, text
+
+
+def test_the_untouched_copy_fails_in_what_the_exercise_is_about(exercise: Exercise) -> None:
+    passed, text = found(exercise, handler_of(EXERCISES / exercise.notebook))
+    assert passed == [True, True, False, False, False], text
+
+
+def test_a_quick_start_is_not_yet_a_safe_one(exercise: Exercise) -> None:
+    passed, text = found(exercise, UNSAFE)
+    assert passed == [True, True, True, True, False], text
+    assert "restored from one snapshot" in text
+    assert "was given out more than once" in text
