@@ -13,12 +13,12 @@ import os
 import signal
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from workbench.errors import DeploymentError
-from workbench.isolation.tree import resident_peak
+from workbench.isolation.reread import Reread
 from workbench.sandbox import Usage
 from workbench.service import Resources
 from workbench.session import session_id
@@ -55,6 +55,7 @@ class Cgroup:
 
     version: int
     directories: Mapping[str, Path]
+    _seen: Reread = field(default_factory=Reread, compare=False, repr=False)
 
     @property
     def controllers(self) -> frozenset[str]:
@@ -104,10 +105,10 @@ class Cgroup:
         """CPU seconds and peak memory in bytes so far; None without the controllers that count them."""
         try:
             if self.version == 2:
-                directory = self.directories["cpu"]
-                cpu_s = _table(directory / "cpu.stat").get("usage_usec", 0) / 1e6
+                table = self._seen.read(self.directories["cpu"], "cpu.stat").split()
+                cpu_s = int(table[table.index(b"usage_usec") + 1]) / 1e6
             else:
-                cpu_s = int(_read(self.directories["cpuacct"] / "cpuacct.usage")) / 1e9
+                cpu_s = int(self._seen.read(self.directories["cpuacct"], "cpuacct.usage")) / 1e9
             return Usage(cpu_s, self._peak_memory())
         except (KeyError, OSError, ValueError):
             return None
@@ -145,6 +146,7 @@ class Cgroup:
         """End what is in the group and delete it, and the session's group with its last one; may be called twice."""
         if self.pids():
             self.kill()
+        self._seen.close()
         for directory in self._distinct():
             remove_directory(directory)
             with contextlib.suppress(OSError):
@@ -157,14 +159,19 @@ class Cgroup:
         # A group is charged only for the pages that it touched first: the interpreter and its libraries, which all
         # instances share, may be missing in it, and so are those that a fork has from the zygote or its template. The
         # largest process's own peak has them: what it had resident, shared or not, from the moment of its fork.
-        return max(self._peak_charged(), *(resident_peak(pid) for pid in self.pids()), 0)
-
-    def _peak_charged(self) -> int:
         directory = self.directories["memory"]
+        pids: list[bytes] = []
+        with contextlib.suppress(OSError):  # gone with its last process
+            pids = self._seen.read(directory, "cgroup.procs").split()
+        return max(self._peak_charged(directory), *(self._seen.resident_peak(int(pid)) for pid in pids), 0)
+
+    def _peak_charged(self, directory: Path) -> int:
         if self.version == 1:
-            return int(_read(directory / "memory.max_usage_in_bytes"))
-        peak = directory / "memory.peak"  # since Linux 5.19
-        return int(_read(peak if peak.exists() else directory / "memory.current"))
+            return int(self._seen.read(directory, "memory.max_usage_in_bytes"))
+        try:
+            return int(self._seen.read(directory, "memory.peak"))  # since Linux 5.19
+        except FileNotFoundError:
+            return int(self._seen.read(directory, "memory.current"))
 
     def _set_frozen(self, frozen: bool) -> None:
         directory = self.directories.get("freezer")

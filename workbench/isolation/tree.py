@@ -11,15 +11,6 @@ import psutil
 from workbench.sandbox import Usage
 
 
-def resident_peak(pid: int) -> int:
-    """The most memory a process ever had resident, in bytes (the kernel's VmHWM); 0 where that cannot be read."""
-    try:
-        with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as status:
-            return next((int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM:")), 0)
-    except (OSError, ValueError):
-        return 0
-
-
 class ProcessTree:
     """The process `root`, leader of its own session, and what it started."""
 
