@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from workbench.faas.http_wire import Connection, Request
+from workbench.faas.http_wire import PHRASES, Connection, Request
 from workbench.faas.response_stream import MAX_STREAM, Inflow
 from workbench.faas.response_stream import Sink as Sink
 
@@ -168,8 +168,10 @@ class RuntimeApi:
         else:
             error_type, body = _error_of(request, what)
             self._settle(self._inflow, request.body if body is None else body, error_type)
-            # In the loop's next round, behind the caller's answer: a send is what costs most, and the caller waits.
-            asyncio.get_running_loop().call_soon(connection.accept)
+            connection.accept_soon(self._is_waiting)
+
+    def _is_waiting(self, connection: _RuntimeConnection) -> bool:
+        return self._waiting is connection
 
     def _settle(self, inflow: Inflow | None, body: bytes, error_type: str | None) -> None:
         """What runs is answered: tell the owner."""
@@ -200,6 +202,8 @@ class _RuntimeConnection(Connection):
         super().__init__(MAX_HEAD, MAX_RESPONSE, cut=True)
         self.inflow: Inflow | None = None
         self._api = api
+        self._loop = asyncio.get_running_loop()
+        self._owes = False  # that what was posted is taken
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -217,6 +221,25 @@ class _RuntimeConnection(Connection):
     def accept(self) -> None:
         """Answer that what was posted is taken."""
         self.transport.write(_ACCEPTED)
+
+    def accept_soon(self, waits: Callable[[_RuntimeConnection], bool]) -> None:
+        """The same in the loop's next round, behind the caller's answer: a send is what costs most, and callers wait.
+
+        Where the runtime asked for more in the same breath it `waits` for that anyway: then both go as one.
+        """
+        self._owes = True
+        self._loop.call_soon(self._accept_unless, waits)
+
+    def _accept_unless(self, waits: Callable[[_RuntimeConnection], bool]) -> None:
+        if self._owes and not waits(self):
+            self._owes = False
+            self.accept()
+
+    def answer(self, status: int, body: bytes, headers: str = "Content-Type: application/json\r\n") -> None:
+        """Send one response, behind what is still owed."""
+        head = f"HTTP/1.1 {status} {PHRASES.get(status, '')}\r\n{headers}Content-Length: {len(body)}\r\n\r\n"
+        owed, self._owes = (_ACCEPTED if self._owes else b""), False
+        self.transport.write(owed + head.encode("latin-1") + body)
 
     def pause(self) -> None:
         self.transport.pause_reading()

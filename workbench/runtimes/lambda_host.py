@@ -16,6 +16,7 @@ import time
 if os.path.dirname(os.path.abspath(__file__)) not in sys.path:
     sys.path.append(os.path.dirname(os.path.abspath(__file__)))
 
+import wb_client  # type: ignore[import-not-found]
 import wb_control  # type: ignore[import-not-found]
 
 TYPE_CHECKING = False
@@ -39,11 +40,11 @@ def main(port: int = 0) -> None:
     bootstrap = _bootstrap()
     from awslambdaric.lambda_runtime_client import LambdaRuntimeClient
 
-    client = LambdaRuntimeClient
+    client = wb_client.client_of(LambdaRuntimeClient)
     if "WORKBENCH_TEMPLATE_FD" in os.environ:
         import wb_template  # type: ignore[import-not-found]
 
-        client = wb_template.client_of(LambdaRuntimeClient, control, lambda control: _listen(control, port))
+        client = wb_template.client_of(client, control, lambda control: _listen(control, port))
     os.chdir(wb_control.use_task_root())
     wb_control.mark(control, "runtime_ready")
     # Reports an import error of the service through the Runtime API, and exits 1.

@@ -144,3 +144,47 @@ def test_init_errors_and_unknown_paths() -> None:
             assert (await session.post(base + path)).status == 404
 
     run(test)
+
+
+async def pipelined(base: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    host, _, port = base.removeprefix("http://").partition(":")
+    return await asyncio.open_connection(host, int(port))
+
+
+def test_an_answer_and_the_wish_for_more_may_come_together_and_are_answered_in_order() -> None:
+    async def test(api: RuntimeApi, owner: Owner, session: aiohttp.ClientSession, base: str) -> None:
+        reader, writer = await pipelined(base)
+        more = f"GET {NEXT} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+        writer.write(more)
+        await heard(owner, 1)
+        api.give(work())
+        await reader.readuntil(b"\r\n\r\n{}")
+        done = b"POST /2018-06-01/runtime/invocation/r1/response HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n42"
+        writer.write(done + more)
+        await heard(owner, 3)
+        api.give(work("r2"))
+        taken = await reader.readuntil(b"\r\n\r\n")
+        assert taken.startswith(b"HTTP/1.1 202 ")
+        following = await reader.readuntil(b"\r\n\r\n{}")
+        assert b"Lambda-Runtime-Aws-Request-Id: r2" in following
+        assert owner.heard == [("polled",), ("answered", "r1", b"42", None), ("polled",)]
+        writer.close()
+
+    run(test)
+
+
+def test_an_answer_that_comes_alone_is_taken_at_once() -> None:
+    async def test(api: RuntimeApi, owner: Owner, session: aiohttp.ClientSession, base: str) -> None:
+        reader, writer = await pipelined(base)
+        writer.write(f"GET {NEXT} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        await heard(owner, 1)
+        api.give(work())
+        await reader.readuntil(b"\r\n\r\n{}")
+        head = b"POST /2018-06-01/runtime/invocation/r1/response HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n"
+        for part in (head[:30], head[30:], b"4", b"2"):
+            writer.write(part)
+            await asyncio.sleep(0.01)
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 202 ")
+        writer.close()
+
+    run(test)
