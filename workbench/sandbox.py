@@ -89,7 +89,7 @@ class Sandbox(Protocol):
 
     @property
     def enforced(self) -> frozenset[str]:
-        """Limits that really hold here, of `memory`, `cpu`, `pids`, `tmp`, `network`, `filesystem`, `freeze`, `seccomp`."""
+        """What really holds here, of `memory`, `cpu`, `pids`, `tmp`, `network`, `filesystem`, `freeze`, `seccomp`."""
 
     def freeze(self) -> None:
         """Take its CPU away until `thaw`; returns when it has stopped."""

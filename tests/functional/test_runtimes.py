@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from tests.functional.sandboxes.boxes import Marks, eventually, output
 from tests.needs import needs
-from workbench.faas import java_code
+from workbench.faas.functions import java_code
 from workbench.isolation import java_tree, process
 from workbench.sandbox import Sandbox, SandboxSpec
 from workbench.service import Resources

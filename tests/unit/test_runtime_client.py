@@ -1,4 +1,4 @@
-"""The transport under AWS's runtime client, against a Runtime API that says what it is told, in pieces however small."""
+"""The transport under AWS's runtime client, against a Runtime API that says what it is told, however cut."""
 
 from __future__ import annotations
 

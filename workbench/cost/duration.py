@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from workbench.errors import WorkbenchError
-from workbench.faas.billing import TODAY, BillingRule
+from workbench.faas.running.billing import TODAY, BillingRule
 from workbench.statistics import Estimate, difference
 
 

@@ -22,7 +22,7 @@ from typing import Any, Self
 from workbench.deployments.history import History
 from workbench.deployments.replica import INVOKE_PATH, Replica
 from workbench.errors import DeploymentError, WorkbenchError
-from workbench.faas.java_code import runnable
+from workbench.faas.functions.java_code import runnable
 from workbench.instance import InstanceEvent, InstanceState, InstanceView
 from workbench.invocation import InvocationResult, Target
 from workbench.sandbox import Launcher

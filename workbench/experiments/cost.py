@@ -10,7 +10,7 @@ from typing import Any
 from workbench import cost as prices
 from workbench.errors import WorkbenchError
 from workbench.experiments.progress import Progress, silent
-from workbench.faas.billing import TODAY, BillingRule
+from workbench.faas.running.billing import TODAY, BillingRule
 from workbench.records import Measurement, Provenance
 from workbench.service import Resources
 from workbench.statistics import Estimate, bootstrap_ratio

@@ -26,28 +26,28 @@ import psutil
 import uvloop
 
 from workbench.errors import DeploymentError, WorkbenchError
-from workbench.faas.api_model import ApiModel
-from workbench.faas.aws_client import AwsClients
-from workbench.faas.billing import RULES, TODAY
-from workbench.faas.control_api import MAX_BODY, ControlApi
+from workbench.faas.asynchronous.aws_client import AwsClients
+from workbench.faas.asynchronous.destinations import Attempt
+from workbench.faas.asynchronous.event_queue import EventQueue
+from workbench.faas.asynchronous.event_store import EventStore, StoredEvent
 from workbench.faas.credentials import Keyring
-from workbench.faas.destinations import Attempt
-from workbench.faas.event_queue import EventQueue
-from workbench.faas.event_store import EventStore, StoredEvent
-from workbench.faas.function_urls import UrlServer
-from workbench.faas.functions import Function
-from workbench.faas.gateway import Endpoints, Gateway
-from workbench.faas.host import Code
-from workbench.faas.http_front import Front
-from workbench.faas.metrics import Metrics
+from workbench.faas.front.api_model import ApiModel
+from workbench.faas.front.control_api import MAX_BODY, ControlApi
+from workbench.faas.front.http_front import Front
+from workbench.faas.front.metrics import Metrics
+from workbench.faas.front.private_api import PrivateApi
+from workbench.faas.functions.function import Function
+from workbench.faas.functions.storage import Storage
 from workbench.faas.operations import Operations
 from workbench.faas.operations.event_config import rules
-from workbench.faas.private_api import PrivateApi
+from workbench.faas.running.billing import RULES, TODAY
+from workbench.faas.running.gateway import Endpoints, Gateway
+from workbench.faas.running.host import Code
+from workbench.faas.running.start import Start
+from workbench.faas.running.supervisor import Supervisor
 from workbench.faas.scheduler import Policy
 from workbench.faas.sigv4 import Verifier
-from workbench.faas.start import Start
-from workbench.faas.storage import Storage
-from workbench.faas.supervisor import Supervisor
+from workbench.faas.urls.function_urls import UrlServer
 from workbench.isolation import best, launcher, ready, techniques, template_launcher
 from workbench.sandbox import Technique
 from workbench.session import VARIABLE, remove_session_dir, remove_session_dir_of_the_dead, session_dir, session_id
@@ -190,7 +190,7 @@ async def _serve(options: Options) -> bool:
             "region": options.region,
         }
         print(json.dumps(access), flush=True)
-        # What is here now stays: looking for garbage in it, at every few hundred requests, would be a tenth of the work.
+        # What is here now stays: to look for garbage in it every few hundred requests would be a tenth of the work.
         gc.collect()
         gc.freeze()
         gc.set_threshold(20_000, 20, 20)

@@ -26,7 +26,7 @@ from workbench.cost import (
     vm_usd,
 )
 from workbench.errors import WorkbenchError
-from workbench.faas.billing import RULES
+from workbench.faas.running.billing import RULES
 from workbench.service import Resources
 from workbench.statistics import Estimate
 

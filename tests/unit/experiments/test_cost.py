@@ -9,7 +9,7 @@ from workbench import cost as prices
 from workbench.errors import WorkbenchError
 from workbench.experiments import cost
 from workbench.experiments.cost import COLD_SHARE
-from workbench.faas.billing import RULES
+from workbench.faas.running.billing import RULES
 from workbench.records import Measurement, Provenance
 from workbench.service import Resources
 

@@ -9,8 +9,8 @@ from botocore.loaders import Loader
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.faas.api_model import ApiModel
 from workbench.faas.aws_errors import AwsError
+from workbench.faas.front.api_model import ApiModel
 
 MODEL = ApiModel()
 JSON = st.recursive(

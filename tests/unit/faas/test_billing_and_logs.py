@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.faas.billing import RULES, TODAY
-from workbench.faas.logs import KEPT_BYTES, TAIL_BYTES, InstanceLog, end_line, report_line, start_line, tail
+from workbench.faas.running.billing import RULES, TODAY
+from workbench.faas.running.logs import KEPT_BYTES, TAIL_BYTES, InstanceLog, end_line, report_line, start_line, tail
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from workbench.errors import PackageError
-from workbench.faas.code_store import CodeStore, opt_name
+from workbench.faas.functions.code_store import CodeStore, opt_name
 
 
 def zipped(**files: str) -> bytes:

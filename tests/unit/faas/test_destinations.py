@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.faas import destinations as to
+from workbench.faas.asynchronous import destinations as to
+from workbench.faas.asynchronous.destinations import Attempt, Rules
+from workbench.faas.asynchronous.event_store import StoredEvent, StoredMessage
 from workbench.faas.aws_errors import AwsError
-from workbench.faas.destinations import Attempt, Rules
-from workbench.faas.event_store import StoredEvent, StoredMessage
 
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:orders"
 QUEUE = "arn:aws:sqs:us-east-1:123456789012:q"

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from workbench.faas.asynchronous.destinations import Attempt, Rules
+from workbench.faas.asynchronous.event_queue import MAX_HOPS, EventQueue
+from workbench.faas.asynchronous.event_store import EventStore, StoredEvent, StoredMessage
 from workbench.faas.aws_errors import AwsError, not_found
-from workbench.faas.destinations import Attempt, Rules
-from workbench.faas.event_queue import MAX_HOPS, EventQueue
-from workbench.faas.event_store import EventStore, StoredEvent, StoredMessage
-from workbench.faas.storage import Storage
+from workbench.faas.functions.storage import Storage
 
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:"
 QUEUE = "arn:aws:sqs:us-east-1:123456789012:"
@@ -226,7 +226,7 @@ class FullDisk(EventStore):
 def test_a_full_disk_delays_the_end_of_an_event_and_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("workbench.faas.event_queue._DISK_RETRY_S", 0.001)
+    monkeypatch.setattr("workbench.faas.asynchronous.event_queue._DISK_RETRY_S", 0.001)
     seen = work_off(tmp_path, lambda _: OK, rules=lambda _: Rules(ARN + "f", on_success=QUEUE + "q"), store=FullDisk)
     assert len(seen.delivered) == len(seen.sent) == 1
     assert seen.left == seen.outbox == []

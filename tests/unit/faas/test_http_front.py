@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 import uvloop
 
-from workbench.faas.api_model import Answer
-from workbench.faas.http_front import MAX_HEAD, Front, Patience, Streamed
+from workbench.faas.front.api_model import Answer
+from workbench.faas.front.http_front import MAX_HEAD, Front, Patience, Streamed
 from workbench.faas.http_wire import BadRequest, Request
 
 MAX_BODY = 100_000

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.faas.api_model import ApiModel
 from workbench.faas.aws_errors import AwsError
-from workbench.faas.names import Named, function_arn, layer_arn, parse, parse_layer, parse_unqualified
+from workbench.faas.front.api_model import ApiModel
+from workbench.faas.functions.names import Named, function_arn, layer_arn, parse, parse_layer, parse_unqualified
 
 REGION = "us-east-1"
 NAMES = st.from_regex(r"[a-zA-Z0-9_-]{1,64}", fullmatch=True).filter(

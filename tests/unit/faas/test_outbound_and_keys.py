@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.faas import outbound
 from workbench.faas.credentials import Keyring
+from workbench.faas.running import outbound
 
 
 def test_the_tag_names_ports_and_where_they_lead() -> None:

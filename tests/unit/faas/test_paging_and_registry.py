@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.faas.aws_errors import AwsError
-from workbench.faas.functions import Function, new_function
-from workbench.faas.paging import page
-from workbench.faas.registry import Alias, Functions
+from workbench.faas.functions.function import Function, new_function
+from workbench.faas.functions.registry import Alias, Functions
+from workbench.faas.operations.paging import page
 
 ROLE = "arn:aws:iam::000000000000:role/test"
 

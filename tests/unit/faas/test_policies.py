@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.faas.aws_errors import AwsError
-from workbench.faas.policies import INVOKE_URL, allows, document, statement
+from workbench.faas.functions.policies import INVOKE_URL, allows, document, statement
 
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:f"
 PUBLIC = {"lambda:FunctionUrlAuthType": "NONE", "lambda:InvokedViaFunctionUrl": "true"}

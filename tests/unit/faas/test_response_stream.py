@@ -15,9 +15,9 @@ from botocore.eventstream import EventStreamBuffer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.faas import event_stream
-from workbench.faas import response_stream as rs
-from workbench.faas.runtime_api import MAX_RESPONSE, RuntimeApi, Work
+from workbench.faas.front import event_stream
+from workbench.faas.running import response_stream as rs
+from workbench.faas.running.runtime_api import MAX_RESPONSE, RuntimeApi, Work
 
 BASE = "/2018-06-01/runtime/invocation/"
 MODE = "Lambda-Runtime-Function-Response-Mode: streaming\r\n"

@@ -10,7 +10,7 @@ from typing import Any
 
 import aiohttp
 
-from workbench.faas.runtime_api import MAX_RESPONSE, RuntimeApi, Work
+from workbench.faas.running.runtime_api import MAX_RESPONSE, RuntimeApi, Work
 
 NEXT = "/2018-06-01/runtime/invocation/next"
 

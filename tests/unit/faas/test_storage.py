@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from workbench.errors import DeploymentError
-from workbench.faas.event_store import EventStore
-from workbench.faas.storage import Storage, drop_layer, gave_number, keep_layer
+from workbench.faas.asynchronous.event_store import EventStore
+from workbench.faas.functions.storage import Storage, drop_layer, gave_number, keep_layer
 
 # As version 0.1 made it; a state directory of its users looks like this.
 FIRST_RELEASE = """

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from workbench.faas.url_cors import answer_headers, is_preflight, without_own
+from workbench.faas.urls.url_cors import answer_headers, is_preflight, without_own
 
 SITE = "https://site.example"
 

@@ -13,7 +13,7 @@ from aws_lambda_powertools.utilities.parser.models import LambdaFunctionUrlModel
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.faas.url_events import Malformed, UrlAnswer, UrlRequest, answer, event
+from workbench.faas.urls.url_events import Malformed, UrlAnswer, UrlRequest, answer, event
 
 NOW = 1583348638.390
 

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from workbench.faas.aws_client import AwsClients
-from workbench.faas.event_queue import EventQueue
-from workbench.faas.functions import Function
+from workbench.faas.asynchronous.aws_client import AwsClients
+from workbench.faas.asynchronous.event_queue import EventQueue
+from workbench.faas.functions.function import Function
+from workbench.faas.functions.registry import Functions
+from workbench.faas.functions.storage import Storage
 from workbench.faas.operations.account import AccountOperations
 from workbench.faas.operations.aliases import AliasOperations
 from workbench.faas.operations.concurrency import ConcurrencyOperations
@@ -25,9 +27,7 @@ from workbench.faas.operations.resuming import resume
 from workbench.faas.operations.tags import TagOperations
 from workbench.faas.operations.versions import VersionOperations
 from workbench.faas.quotas import MAX_ZIP
-from workbench.faas.registry import Functions
-from workbench.faas.storage import Storage
-from workbench.faas.supervisor import Supervisor
+from workbench.faas.running.supervisor import Supervisor
 
 __all__ = ["FAMILIES", "MAX_ZIP", "Context", "Operations", "Resolved"]
 

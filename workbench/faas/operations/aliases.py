@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from workbench.faas.aws_errors import AwsError, invalid
-from workbench.faas.functions import LATEST
-from workbench.faas.names import Named
+from workbench.faas.functions.function import LATEST
+from workbench.faas.functions.names import Named
+from workbench.faas.functions.registry import Alias
 from workbench.faas.operations.context import Context, Input, Output, Table, check_revision
+from workbench.faas.operations.paging import page
 from workbench.faas.operations.provisioned import apply_provisioned
-from workbench.faas.paging import page
-from workbench.faas.registry import Alias
 
 
 class AliasOperations:

@@ -11,16 +11,16 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from workbench.errors import PackageError
-from workbench.faas.attachments import Attached, Attachments
-from workbench.faas.aws_client import AwsClients
+from workbench.faas.asynchronous.aws_client import AwsClients
+from workbench.faas.asynchronous.event_queue import EventQueue
 from workbench.faas.aws_errors import AwsError, invalid, not_found
-from workbench.faas.event_queue import EventQueue
-from workbench.faas.functions import LATEST, Function
-from workbench.faas.layers import Layers
-from workbench.faas.names import Named, function_arn, parse, parse_unqualified
-from workbench.faas.registry import Functions
-from workbench.faas.storage import Storage, attach
-from workbench.faas.supervisor import Supervisor
+from workbench.faas.functions.attachments import Attached, Attachments
+from workbench.faas.functions.function import LATEST, Function
+from workbench.faas.functions.layers import Layers
+from workbench.faas.functions.names import Named, function_arn, parse, parse_unqualified
+from workbench.faas.functions.registry import Functions
+from workbench.faas.functions.storage import Storage, attach
+from workbench.faas.running.supervisor import Supervisor
 
 Input = dict[str, Any]
 Output = dict[str, Any]

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 
-from workbench.faas import destinations
-from workbench.faas.attachments import Record
+from workbench.faas.asynchronous import destinations
+from workbench.faas.asynchronous.destinations import Rules
+from workbench.faas.asynchronous.event_store import StoredEvent
 from workbench.faas.aws_errors import AwsError, invalid
-from workbench.faas.destinations import Rules
-from workbench.faas.event_store import StoredEvent
-from workbench.faas.functions import LATEST
-from workbench.faas.names import Named, parse
+from workbench.faas.functions.attachments import Record
+from workbench.faas.functions.function import LATEST
+from workbench.faas.functions.names import Named, parse
 from workbench.faas.operations.context import Context, Input, Output, Table
-from workbench.faas.paging import page
+from workbench.faas.operations.paging import page
 
 _SETTINGS = ("MaximumRetryAttempts", "MaximumEventAgeInSeconds", "DestinationConfig")
 _ALLOWED = {"OnSuccess": ("lambda", "sqs", "sns", "events"), "OnFailure": destinations.SERVICES}

@@ -1,15 +1,15 @@
-"""The configurations of function URLs; `workbench.faas.function_urls` serves them."""
+"""The configurations of function URLs; `workbench.faas.urls.function_urls` serves them."""
 
 from __future__ import annotations
 
 import secrets
 from datetime import UTC, datetime
 
-from workbench.faas.attachments import Record
 from workbench.faas.aws_errors import AwsError
-from workbench.faas.names import Named, parse
+from workbench.faas.functions.attachments import Record
+from workbench.faas.functions.names import Named, parse
 from workbench.faas.operations.context import Context, Input, Output, Table
-from workbench.faas.paging import page
+from workbench.faas.operations.paging import page
 
 _SETTINGS = ("AuthType", "Cors", "InvokeMode")
 

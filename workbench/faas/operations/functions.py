@@ -7,17 +7,17 @@ from typing import Any
 
 from workbench.errors import CapabilityMissing, PackageError
 from workbench.faas.aws_errors import AwsError, invalid
-from workbench.faas.functions import LATEST, SETTINGS, Function, new_function
-from workbench.faas.java_code import compile_sources
-from workbench.faas.names import parse
+from workbench.faas.functions.function import LATEST, SETTINGS, Function, new_function
+from workbench.faas.functions.java_code import compile_sources
+from workbench.faas.functions.names import parse
 from workbench.faas.operations.context import Context, Input, Output, Table
 from workbench.faas.operations.event_config import check_dead_letter
 from workbench.faas.operations.layers import with_layers
+from workbench.faas.operations.paging import number_key, page
 from workbench.faas.operations.provisioned import apply_provisioned
 from workbench.faas.operations.source import Source, fetch
 from workbench.faas.operations.tags import check_tags
 from workbench.faas.operations.versions import publish
-from workbench.faas.paging import number_key, page
 from workbench.faas.quotas import MAX_UNPACKED
 from workbench.isolation import languages
 

@@ -10,14 +10,14 @@ from dataclasses import replace
 from typing import Any
 
 from workbench.faas.aws_errors import AwsError, invalid
-from workbench.faas.functions import Function, timestamp
-from workbench.faas.layers import LayerVersion
-from workbench.faas.names import layer_arn, parse_layer
+from workbench.faas.functions.function import Function, timestamp
+from workbench.faas.functions.layers import LayerVersion
+from workbench.faas.functions.names import layer_arn, parse_layer
+from workbench.faas.functions.storage import drop_layer, gave_number, keep_layer
 from workbench.faas.operations.context import Context, Input, Output, Table
+from workbench.faas.operations.paging import number_key, page
 from workbench.faas.operations.source import fetch
-from workbench.faas.paging import number_key, page
 from workbench.faas.quotas import MAX_LAYERS, MAX_UNPACKED
-from workbench.faas.storage import drop_layer, gave_number, keep_layer
 
 _ORDER = 10**18  # versions are listed newest first, pages go by ascending keys
 

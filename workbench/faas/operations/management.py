@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from workbench.faas.aws_errors import invalid
-from workbench.faas.functions import LATEST
-from workbench.faas.names import Named, parse
+from workbench.faas.functions.function import LATEST
+from workbench.faas.functions.names import Named, parse
 from workbench.faas.operations.context import Context, Input, Output, Table
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import uuid
 
-from workbench.faas import policies
-from workbench.faas.attachments import Record
 from workbench.faas.aws_errors import AwsError, invalid
-from workbench.faas.functions import LATEST
-from workbench.faas.names import Named, parse
+from workbench.faas.functions import policies
+from workbench.faas.functions.attachments import Record
+from workbench.faas.functions.function import LATEST
+from workbench.faas.functions.names import Named, parse
 from workbench.faas.operations.context import Context, Input, Output, Table
 
 

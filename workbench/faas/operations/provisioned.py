@@ -6,11 +6,11 @@ from collections import Counter
 from typing import Any
 
 from workbench.faas.aws_errors import AwsError, invalid
-from workbench.faas.functions import LATEST, timestamp
-from workbench.faas.names import parse
+from workbench.faas.functions.function import LATEST, timestamp
+from workbench.faas.functions.names import parse
 from workbench.faas.operations.context import Context, Input, Output, Table
-from workbench.faas.paging import page
-from workbench.faas.supervisor import Provisioned
+from workbench.faas.operations.paging import page
+from workbench.faas.running.supervisor import Provisioned
 
 
 class ProvisionedOperations:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from workbench.faas.functions import Function
-from workbench.faas.layers import LayerVersion
+from workbench.faas.functions.function import Function
+from workbench.faas.functions.layers import LayerVersion
+from workbench.faas.functions.registry import Alias
 from workbench.faas.operations.context import Context
 from workbench.faas.operations.provisioned import apply_provisioned
-from workbench.faas.registry import Alias
 
 
 def resume(context: Context) -> None:

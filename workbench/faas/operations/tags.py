@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from workbench.faas import outbound
 from workbench.faas.aws_errors import AwsError, invalid
-from workbench.faas.functions import Function
-from workbench.faas.names import parse
+from workbench.faas.functions.function import Function
+from workbench.faas.functions.names import parse
 from workbench.faas.operations.context import Context, Input, Output, Table
+from workbench.faas.running import outbound
 
 MAX_TAGS = 50
 """Tags of one resource ("Tag your AWS resources", AWS General Reference)."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from workbench.faas.aws_errors import invalid
-from workbench.faas.functions import LATEST, Function, base64_digest
+from workbench.faas.functions.function import LATEST, Function, base64_digest
+from workbench.faas.functions.storage import attach, gave_number
 from workbench.faas.operations.context import Context, Input, Output, Table
-from workbench.faas.paging import number_key, page
-from workbench.faas.storage import attach, gave_number
+from workbench.faas.operations.paging import number_key, page
 
 
 class VersionOperations:

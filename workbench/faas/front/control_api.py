@@ -12,16 +12,16 @@ import time
 import traceback
 from functools import lru_cache
 
-from workbench.faas.api_model import Answer, ApiModel
+from workbench.faas.asynchronous.event_queue import EventQueue
 from workbench.faas.aws_errors import AwsError
-from workbench.faas.event_queue import EventQueue
-from workbench.faas.http_front import Streamed
+from workbench.faas.front.api_model import Answer, ApiModel
+from workbench.faas.front.http_front import Streamed
+from workbench.faas.front.invoke_api import InvokeApi
+from workbench.faas.front.private_api import PREFIX, PrivateApi
 from workbench.faas.http_wire import BadRequest, Request
-from workbench.faas.invoke_api import InvokeApi
 from workbench.faas.operations import MAX_ZIP, Operations
-from workbench.faas.private_api import PREFIX, PrivateApi
+from workbench.faas.running.supervisor import Supervisor
 from workbench.faas.sigv4 import Verifier
-from workbench.faas.supervisor import Supervisor
 
 MAX_BODY = MAX_ZIP * 4 // 3 + 2**20  # a ZIP travels in base64
 

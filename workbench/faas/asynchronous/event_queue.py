@@ -18,10 +18,10 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from workbench.faas import destinations as to
+from workbench.faas.asynchronous import destinations as to
+from workbench.faas.asynchronous.destinations import Attempt, Rules
+from workbench.faas.asynchronous.event_store import EventStore, StoredEvent, StoredMessage
 from workbench.faas.aws_errors import AwsError
-from workbench.faas.destinations import Attempt, Rules
-from workbench.faas.event_store import EventStore, StoredEvent, StoredMessage
 
 RETRY_DELAYS_S = (60.0, 120.0)
 _BACKOFF_S = (1.0, 300.0)

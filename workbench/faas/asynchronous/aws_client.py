@@ -12,8 +12,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
 from workbench.errors import DeploymentError
-from workbench.faas.destinations import detail_type, s3_key, service_of
-from workbench.faas.event_store import StoredMessage
+from workbench.faas.asynchronous.destinations import detail_type, s3_key, service_of
+from workbench.faas.asynchronous.event_store import StoredMessage
 
 _CONFIG = Config(
     retries={"max_attempts": 0},  # who calls knows when to try again

@@ -19,8 +19,8 @@ from botocore.loaders import Loader
 from botocore.model import ListShape, MapShape, OperationModel, ServiceModel, Shape, StructureShape
 
 from workbench.faas.aws_errors import STATUS_BEYOND_MODEL, AwsError
-from workbench.faas.constraints import check
-from workbench.faas.functions import RUNNING
+from workbench.faas.front.constraints import check
+from workbench.faas.functions.function import RUNNING
 
 _PLACEHOLDER = re.compile(r"\{(\w+)(\+?)\}")
 

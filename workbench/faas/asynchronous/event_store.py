@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 
-from workbench.faas.storage import Statement, Storage
+from workbench.faas.functions.storage import Statement, Storage
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,11 @@ import json
 from aiohttp import web
 from multidict import CIMultiDict
 
-from workbench.faas import url_cors as cors
-from workbench.faas import url_events as events
 from workbench.faas.aws_errors import AwsError
-from workbench.faas.calls import Outcome
-from workbench.faas.response_stream import ResponseStream
+from workbench.faas.running.calls import Outcome
+from workbench.faas.running.response_stream import ResponseStream
+from workbench.faas.urls import url_cors as cors
+from workbench.faas.urls import url_events as events
 
 
 def stream_head(stream: ResponseStream) -> events.UrlAnswer:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from workbench.faas.storage import Storage
+from workbench.faas.functions.storage import Storage
 
 Record = dict[str, Any]
 

@@ -15,8 +15,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 
 from workbench.faas.aws_errors import AwsError
-from workbench.faas.calls import Call, Outcome
-from workbench.faas.supervisor import Supervisor
+from workbench.faas.running.calls import Call, Outcome
+from workbench.faas.running.supervisor import Supervisor
 
 BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
 """Upper bounds of the histograms' buckets, in seconds."""

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
+from workbench.faas.asynchronous.event_store import StoredEvent, StoredMessage
 from workbench.faas.aws_errors import AwsError, invalid
-from workbench.faas.event_store import StoredEvent, StoredMessage
-from workbench.faas.functions import LATEST
+from workbench.faas.functions.function import LATEST
 
 SUCCESS = "Success"
 RETRIES_EXHAUSTED = "RetriesExhausted"

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from workbench.faas.functions import LATEST, Function
-from workbench.faas.names import function_arn
+from workbench.faas.functions.function import LATEST, Function
+from workbench.faas.functions.names import function_arn
 
 
 @dataclass(frozen=True)

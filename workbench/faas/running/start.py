@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from workbench.faas.functions import Function
+from workbench.faas.functions.function import Function
 from workbench.sandbox import Launcher, Technique, TemplateLauncher
 
 

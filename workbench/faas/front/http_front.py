@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import Protocol
 
-from workbench.faas.api_model import Answer
+from workbench.faas.front.api_model import Answer
 from workbench.faas.http_wire import PHRASES, BadRequest, Connection, Request
 
 MAX_HEAD = 64 * 1024

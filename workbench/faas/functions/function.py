@@ -15,7 +15,7 @@ from typing import Any
 
 from workbench.errors import PackageError
 from workbench.faas.aws_errors import invalid
-from workbench.faas.code_store import opt_name
+from workbench.faas.functions.code_store import opt_name
 from workbench.isolation import languages
 from workbench.service import Resources
 

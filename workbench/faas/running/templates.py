@@ -14,9 +14,9 @@ from typing import cast
 
 from workbench.faas import messages as m
 from workbench.faas.aws_errors import AwsError
-from workbench.faas.functions import Function
-from workbench.faas.host import Host
-from workbench.faas.live_instance import LiveInstance
+from workbench.faas.functions.function import Function
+from workbench.faas.running.host import Host
+from workbench.faas.running.live_instance import LiveInstance
 from workbench.sandbox import Launcher, Technique, Template, TemplateLauncher
 
 _PATIENCE_S = 130.0

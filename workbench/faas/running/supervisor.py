@@ -19,19 +19,19 @@ from typing import Any
 
 from workbench.faas import messages as m
 from workbench.faas.aws_errors import AwsError, not_found
-from workbench.faas.billing import TODAY, BillingRule
-from workbench.faas.calls import Call, Outcome, Watcher
-from workbench.faas.functions import LATEST, Function
-from workbench.faas.gateway import NoGateway
-from workbench.faas.history import History
-from workbench.faas.host import Code, Gateway, Host
-from workbench.faas.live_instance import LiveInstance
-from workbench.faas.logs import InstanceLog, end_line, report_line
-from workbench.faas.response_stream import Sink
-from workbench.faas.runtime_api import Work
+from workbench.faas.functions.function import LATEST, Function
+from workbench.faas.running.billing import TODAY, BillingRule
+from workbench.faas.running.calls import Call, Outcome, Watcher
+from workbench.faas.running.gateway import NoGateway
+from workbench.faas.running.history import History
+from workbench.faas.running.host import Code, Gateway, Host
+from workbench.faas.running.live_instance import LiveInstance
+from workbench.faas.running.logs import InstanceLog, end_line, report_line
+from workbench.faas.running.response_stream import Sink
+from workbench.faas.running.runtime_api import Work
+from workbench.faas.running.start import Start
+from workbench.faas.running.templates import Templates
 from workbench.faas.scheduler import Instance, Policy, Scheduler
-from workbench.faas.start import Start
-from workbench.faas.templates import Templates
 from workbench.sandbox import Technique, Template
 
 UNHANDLED = "Unhandled"

@@ -25,15 +25,15 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import parse_qs, unquote
 
-from workbench.faas.api_model import Answer
+from workbench.faas.asynchronous.event_queue import EventQueue
 from workbench.faas.aws_errors import AwsError, not_found
 from workbench.faas.credentials import Keyring
-from workbench.faas.event_queue import EventQueue
-from workbench.faas.follower import Follower
-from workbench.faas.http_front import Streamed
-from workbench.faas.metrics import CONTENT_TYPE, Metrics
+from workbench.faas.front.api_model import Answer
+from workbench.faas.front.follower import Follower
+from workbench.faas.front.http_front import Streamed
+from workbench.faas.front.metrics import CONTENT_TYPE, Metrics
 from workbench.faas.operations import Operations
-from workbench.faas.supervisor import Supervisor
+from workbench.faas.running.supervisor import Supervisor
 
 PREFIX = "/_workbench/"
 _PART = 2**18

@@ -19,13 +19,13 @@ from concurrent.futures import Executor
 from itertools import pairwise
 from typing import Any
 
-from workbench.faas.ending import how_it_ended
-from workbench.faas.functions import Function
-from workbench.faas.host import Code, Host
-from workbench.faas.logs import InstanceLog
+from workbench.faas.functions.function import Function
 from workbench.faas.messages import Cause, Gone, InitFailed, Polled, SandboxMade
-from workbench.faas.runtime_api import RuntimeApi, Work
-from workbench.faas.timer import Timer
+from workbench.faas.running.ending import how_it_ended
+from workbench.faas.running.host import Code, Host
+from workbench.faas.running.logs import InstanceLog
+from workbench.faas.running.runtime_api import RuntimeApi, Work
+from workbench.faas.running.timer import Timer
 from workbench.sandbox import Sandbox, SandboxSpec, Technique, Template, Usage
 
 _DEAR = frozenset({"docker"})

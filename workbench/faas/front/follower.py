@@ -7,9 +7,9 @@ from collections import deque
 from types import TracebackType
 from typing import Any, Self
 
-from workbench.faas.history import as_event
 from workbench.faas.messages import Moved
-from workbench.faas.supervisor import Supervisor
+from workbench.faas.running.history import as_event
+from workbench.faas.running.supervisor import Supervisor
 
 _MOST = 10_000
 _BEAT_S = 15.0

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from workbench.faas.functions import base64_digest
-from workbench.faas.names import layer_arn
+from workbench.faas.functions.function import base64_digest
+from workbench.faas.functions.names import layer_arn
 
 
 @dataclass(frozen=True)

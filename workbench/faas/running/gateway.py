@@ -14,9 +14,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from workbench.faas import outbound
 from workbench.faas.credentials import Keyring
-from workbench.faas.functions import Function
+from workbench.faas.functions.function import Function
+from workbench.faas.running import outbound
 
 LAMBDA_PORT, AWS_PORT = 9100, 9101
 """On the instance's own loopback address: this platform's API, and the endpoint of the other AWS services."""

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from workbench.faas.functions import Function
+from workbench.faas.functions.function import Function
 from workbench.faas.messages import Event
 from workbench.sandbox import Launcher, Template
 
 if TYPE_CHECKING:
-    from workbench.faas.live_instance import LiveInstance
+    from workbench.faas.running.live_instance import LiveInstance
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from workbench.faas.http_wire import PHRASES, Connection, Request
-from workbench.faas.response_stream import MAX_STREAM, Inflow
-from workbench.faas.response_stream import Sink as Sink
+from workbench.faas.running.response_stream import MAX_STREAM, Inflow
+from workbench.faas.running.response_stream import Sink as Sink
 
 _BASE = "/2018-06-01/runtime/"
 _NEXT = _BASE + "invocation/next"

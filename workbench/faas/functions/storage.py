@@ -15,8 +15,8 @@ from queue import SimpleQueue
 from typing import Any
 
 from workbench.errors import DeploymentError
-from workbench.faas.code_store import CodeStore, opt_name
-from workbench.faas.functions import Function
+from workbench.faas.functions.code_store import CodeStore, opt_name
+from workbench.faas.functions.function import Function
 
 _MIGRATIONS = (
     # 0 -> 1. Version 0.1 of this software left `functions` and `events`; a new directory has nothing.

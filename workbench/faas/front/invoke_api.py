@@ -15,16 +15,16 @@ from collections.abc import AsyncIterator
 from functools import lru_cache
 from typing import Any
 
-from workbench.faas import event_stream
-from workbench.faas.api_model import Answer, ApiModel
+from workbench.faas.asynchronous.event_queue import EventQueue
 from workbench.faas.aws_errors import AwsError
-from workbench.faas.calls import Outcome
-from workbench.faas.event_queue import EventQueue
-from workbench.faas.http_front import Streamed
+from workbench.faas.front import event_stream
+from workbench.faas.front.api_model import Answer, ApiModel
+from workbench.faas.front.http_front import Streamed
 from workbench.faas.http_wire import Headers, Request
 from workbench.faas.operations import Operations, Resolved
-from workbench.faas.response_stream import PRELUDE_END, ResponseStream
-from workbench.faas.supervisor import Supervisor
+from workbench.faas.running.calls import Outcome
+from workbench.faas.running.response_stream import PRELUDE_END, ResponseStream
+from workbench.faas.running.supervisor import Supervisor
 
 MAX_SYNC_PAYLOAD = 6 * 2**20
 MAX_ASYNC_PAYLOAD = 2**20

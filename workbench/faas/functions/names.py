@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from workbench.faas.aws_errors import AwsError, invalid
-from workbench.faas.functions import ACCOUNT
+from workbench.faas.functions.function import ACCOUNT
 
 # What the model's patterns of function names let pass, in parts; the longest form that fits is meant.
 _FUNCTION = re.compile(

@@ -19,19 +19,19 @@ from typing import Any
 
 from aiohttp import web
 
-from workbench.faas import url_answers as answers
-from workbench.faas import url_cors as cors
-from workbench.faas import url_events as events
-from workbench.faas.attachments import Attachments, Record
 from workbench.faas.aws_errors import AwsError
-from workbench.faas.calls import Outcome
-from workbench.faas.functions import ACCOUNT
-from workbench.faas.names import function_arn
+from workbench.faas.functions.attachments import Attachments, Record
+from workbench.faas.functions.function import ACCOUNT
+from workbench.faas.functions.names import function_arn
+from workbench.faas.functions.policies import INVOKE_URL, allows
 from workbench.faas.operations import Resolved
-from workbench.faas.policies import INVOKE_URL, allows
-from workbench.faas.response_stream import ResponseStream
+from workbench.faas.running.calls import Outcome
+from workbench.faas.running.response_stream import ResponseStream
+from workbench.faas.running.supervisor import Supervisor
 from workbench.faas.sigv4 import SignedRequest, Verifier
-from workbench.faas.supervisor import Supervisor
+from workbench.faas.urls import url_answers as answers
+from workbench.faas.urls import url_cors as cors
+from workbench.faas.urls import url_events as events
 
 HOST = "127.0.0.1"
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from workbench.faas.aws_errors import AwsError
-from workbench.faas.functions import Function
-from workbench.faas.live_instance import LiveInstance
-from workbench.faas.logs import tail
-from workbench.faas.response_stream import Sink
+from workbench.faas.functions.function import Function
+from workbench.faas.running.live_instance import LiveInstance
+from workbench.faas.running.logs import tail
+from workbench.faas.running.response_stream import Sink
 from workbench.sandbox import Technique
 
 
