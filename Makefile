@@ -1,10 +1,12 @@
 # Every target sets up what it needs by itself, and nothing twice. `make` alone lists them.
 #   PYTHON=/path/to/python3.11   the interpreter to make .venv from
+#   WORKERS=2                    how many test processes `make test` shares the files of tests among
 
 SERVICE ?=
 HANDLER ?=
 OUT     ?= out
 ARGS    ?=
+WORKERS ?= 2
 BIN     := .venv/bin
 export PYTHON
 
@@ -24,7 +26,7 @@ compare: ## deploy a service three ways, measure, write the report: [SERVICE=dir
 test: ## run every test that this machine can run: [ARGS="-k cold"]
 	@tools/environment test
 	@tools/system-packages --for-tests
-	@$(BIN)/python tools/with_docker_engine.py $(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python tools/with_docker_engine.py $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 lab: ## open the labs in JupyterLab
 	@tools/environment

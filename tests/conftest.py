@@ -2,7 +2,8 @@
 
 The run gets one temporary directory, with its own caches, state and Jupyter settings in it: tests never meet a user's,
 and what is dear to build (the root file system) is built once for all of them. TMPDIR points there too, so sessions
-of this run are kept apart from those of anybody else on this machine.
+of this run are kept apart from those of anybody else on this machine. Where several workers share the run
+(pytest-xdist), each has all but the cache for itself, and who started them looks for what is left.
 """
 
 from __future__ import annotations
@@ -28,11 +29,15 @@ _MOVED = {
     "JUPYTER_RUNTIME_DIR": "jupyter/runtime",
     "IPYTHONDIR": "ipython",
 }
+_PLACE = "WORKBENCH_TEST_PLACE"
+"""The directory of the whole run, for its workers."""
+
 _SETTLE_S = 10.0
 """How long what was told to end may take to be gone, before it counts as left behind."""
 
 _place = pytest.StashKey[Path]()
 _before = pytest.StashKey[frozenset[str]]()
+_left = pytest.StashKey[frozenset[str]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -40,13 +45,18 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "needs(*names): the parts of the machine that a test needs; see tests/needs.py")
     needs.required()  # a misspelt WORKBENCH_REQUIRE ends the run here
     # A short path: Unix sockets are made below it. Open to others, as /tmp is: some tests run as another user.
-    place = Path(tempfile.mkdtemp(prefix="wbt-", dir="/tmp" if os.path.isdir("/tmp") else None))
+    whole = os.environ[_PLACE] if _is_worker(config) else None
+    place = Path(
+        tempfile.mkdtemp(prefix="w" if whole else "wbt-", dir=whole or ("/tmp" if os.path.isdir("/tmp") else None))
+    )
     place.chmod(0o1777)
     for variable, name in _MOVED.items():
-        (place / name).mkdir(parents=True)
-        os.environ[variable] = str(place / name)
+        if whole is None or name != "cache":
+            (place / name).mkdir(parents=True)
+            os.environ[variable] = str(place / name)
     os.environ["TMPDIR"] = tempfile.tempdir = str(place)
-    os.environ[leftovers.RUN] = place.name
+    if whole is None:
+        os.environ[_PLACE], os.environ[leftovers.RUN] = str(place), place.name
     config.stash[_place] = place
     config.stash[_before] = leftovers.find()
 
@@ -56,6 +66,10 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     shutil.rmtree(config.stash[_place], ignore_errors=True)
 
 
+def _is_worker(config: pytest.Config) -> bool:
+    return hasattr(config, "workerinput")
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip or fail a test whose needs this machine does not meet, before its fixtures start anything."""
@@ -63,16 +77,39 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         needs.check(*mark.args)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _nothing_is_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail the run when a process, container, cgroup or session directory outlives the tests that made it."""
-    yield
-    before = request.config.stash[_before]
+    if _is_worker(session.config):
+        return
+    before = session.config.stash[_before]
     deadline = time.monotonic() + _SETTLE_S
     while (left := leftovers.find() - before) and time.monotonic() < deadline:
         time.sleep(0.2)
+    session.config.stash[_left] = left
+    if left and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _a_worker_leaves_no_directory(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Nobody else sees the sessions of a worker: they are in its own place."""
+    yield
+    if not _is_worker(request.config):
+        return
+    deadline = time.monotonic() + _SETTLE_S
+    while (left := sorted(leftovers.directories())) and time.monotonic() < deadline:
+        time.sleep(0.2)
     if left:
-        pytest.fail("the tests left behind:\n  " + "\n  ".join(sorted(left)), pytrace=False)
+        pytest.fail("the tests left behind:\n  " + "\n  ".join(left), pytrace=False)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say what was left."""
+    left = config.stash.get(_left, frozenset())
+    if left:
+        terminalreporter.section("the tests left behind", red=True)
+        terminalreporter.write_line("\n".join(sorted(left)))
 
 
 @pytest.fixture

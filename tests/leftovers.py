@@ -20,7 +20,7 @@ RUN = "WORKBENCH_TEST_RUN"
 
 def find() -> frozenset[str]:
     """Everything on this machine that belongs to this test run, or to a session whose owner is dead."""
-    return frozenset([*_processes(), *_containers(), *_cgroups(), *_directories()])
+    return frozenset([*_processes(), *_containers(), *_cgroups(), *directories()])
 
 
 def _abandoned(session: str) -> bool:
@@ -60,7 +60,8 @@ def _cgroups() -> Iterator[str]:
                 yield f"cgroup {folder}/{name}"
 
 
-def _directories() -> Iterator[str]:
+def directories() -> Iterator[str]:
+    """What sessions left in this process's own place."""
     for directory in (state_dir() / "sessions").glob("*"):
         content = sorted(path.name for path in directory.iterdir()) if directory.is_dir() else []
         if directory.name != session_id() or content:
