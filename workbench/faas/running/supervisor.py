@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import secrets
 import time
@@ -20,15 +19,15 @@ from typing import Any
 from workbench.faas import messages as m
 from workbench.faas.aws_errors import AwsError, not_found
 from workbench.faas.functions.function import LATEST, Function
+from workbench.faas.running.accounting import account, failure, work_of
 from workbench.faas.running.billing import TODAY, BillingRule
 from workbench.faas.running.calls import Call, Outcome, Watcher
 from workbench.faas.running.gateway import NoGateway
 from workbench.faas.running.history import History
 from workbench.faas.running.host import Code, Gateway, Host
 from workbench.faas.running.live_instance import LiveInstance
-from workbench.faas.running.logs import InstanceLog, end_line, report_line
+from workbench.faas.running.logs import InstanceLog
 from workbench.faas.running.response_stream import Sink
-from workbench.faas.running.runtime_api import Work
 from workbench.faas.running.start import Start
 from workbench.faas.running.templates import Templates
 from workbench.faas.scheduler import Instance, Policy, Scheduler
@@ -39,9 +38,6 @@ UNHANDLED = "Unhandled"
 
 _KEPT_LOGS = 200
 _CLOSE_S = 12.0  # an engine that hangs must not keep the platform from ending; `workbench clean` finds what it left
-_BRIEF_MS, _FRESH_S = 5.0, 0.1
-"""After an invocation shorter than this, memory is not measured again if that was done so recently: it reads files,
-which takes as long as all else that the platform does for an invocation, and a peak never falls."""
 
 
 @dataclass(frozen=True)
@@ -340,17 +336,7 @@ class Supervisor:
             live.read_output()  # what init printed comes before START
         live.log.begin(call.request, live.function.number)
         call.dispatched = time.monotonic()
-        deadline_ms = int((time.time() + live.function.timeout_s) * 1000)
-        head = (
-            "Content-Type: application/json\r\n"
-            f"Lambda-Runtime-Aws-Request-Id: {call.request}\r\n"
-            f"Lambda-Runtime-Deadline-Ms: {deadline_ms}\r\n"
-            f"Lambda-Runtime-Invoked-Function-Arn: {call.arn}\r\n"
-            f"Lambda-Runtime-Trace-Id: Root=1-{deadline_ms // 1000:08x}-{call.request[-12:] * 2};Sampled=0\r\n"
-        )
-        if call.client_context:
-            head += f"Lambda-Runtime-Client-Context: {call.client_context}\r\n"
-        live.give(Work(call.request, head, call.payload, call.sink))
+        live.give(work_of(call, live.function.timeout_s))
 
     def _answered(self, live: LiveInstance, request: str, body: bytes, error_type: str | None, streamed: bool) -> None:
         now = time.monotonic()
@@ -373,23 +359,8 @@ class Supervisor:
             live.read_output()
             if call.instance is None:  # it waited for an init that failed
                 live.log.begin(call.request, live.function.number)
-            body = self._failure(call, command, live)
+            body = failure(call, command, live)
             self._settle(call, live, body, UNHANDLED, time.monotonic())
-
-    @staticmethod
-    def _failure(call: Call, command: m.Fail, live: LiveInstance) -> bytes:
-        if command.cause is m.Cause.INIT_ERROR:
-            return live.init_error
-        if command.cause is m.Cause.TIMEOUT:
-            what = f"Task timed out after {live.function.timeout_s:.2f} seconds"
-            stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime()) + f".{time.time_ns() // 10**6 % 1000:03d}Z"
-            live.log.add(f"{stamp} {call.request} {what}\n\n".encode())
-            kind = "Sandbox.Timedout"
-        else:
-            what = command.detail
-            live.log.add(f"RequestId: {call.request} Error: {what}\nRuntime.ExitError\n".encode())
-            kind = "Runtime.ExitError"
-        return json.dumps({"errorType": kind, "errorMessage": f"RequestId: {call.request} Error: {what}"}).encode()
 
     def _throttle(self, command: m.Throttle) -> None:
         call = self._calls[command.request]
@@ -408,33 +379,7 @@ class Supervisor:
     def _settle(self, call: Call, live: LiveInstance, body: bytes, error: str | None, now: float) -> None:
         """Account for an invocation that ran (or whose instance failed in init) and answer its caller."""
         del self._calls[call.request]
-        ran = call.instance is not None
-        cold = call.cold or not ran
-        duration_ms = (now - call.dispatched) * 1000 if ran else 0.0
-        init_ms = live.init_ms() if cold else None
-        live.read_output()
-        live.measure(since_s=_FRESH_S if duration_ms < _BRIEF_MS and not cold else 0.0)
-        billed = self._billing.billed_ms(duration_ms, init_ms or 0.0)
-        log = live.log
-        log.add(end_line(call.request))
-        memory = live.max_memory_mb
-        log.add(report_line(call.request, duration_ms, billed, live.function.memory_mb, memory, init_ms))
-        phases: dict[str, float | None] = live.phases() if cold else {}
-        phases["handler_ms"] = round(duration_ms, 3) if ran else None
-        outcome = Outcome(
-            call.request,
-            body,
-            error,
-            live.name,
-            live.function.number,
-            cold,
-            live.technique,
-            phases,
-            init_ms or 0.0,
-            billed,
-            memory,
-            log.finish(),
-        )
+        outcome = account(call, live, body, error, self._billing, now)
         for tell in self.watchers:
             tell(call, outcome)
         if not call.answer.done():
