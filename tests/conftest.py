@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests import leftovers, needs, unprivileged
@@ -34,6 +35,10 @@ _PLACE = "WORKBENCH_TEST_PLACE"
 
 _SETTLE_S = 10.0
 """How long what was told to end may take to be gone, before it counts as left behind."""
+
+# How long an example takes says something about the machine, nothing about the code.
+hypothesis.settings.register_profile("workbench", deadline=None)
+hypothesis.settings.load_profile("workbench")
 
 _place = pytest.StashKey[Path]()
 _before = pytest.StashKey[frozenset[str]]()
