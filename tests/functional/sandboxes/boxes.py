@@ -128,16 +128,18 @@ class RuntimeApi:
             self._client, _ = listening.accept()
         self._client.settimeout(60)
         self._asked = False
+        self._read = b""
 
     def request(self) -> bytes:
         """The next request that it makes, head and body."""
-        data = b""
-        while b"\r\n\r\n" not in data:
-            data += self._more()
-        head, _, body = data.partition(b"\r\n\r\n")
-        lengths = [line.split(b":")[1] for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")]
-        while lengths and len(body) < int(lengths[0]):
-            body += self._more()
+        while b"\r\n\r\n" not in self._read:
+            self._read += self._more()
+        head, _, self._read = self._read.partition(b"\r\n\r\n")
+        lines = head.lower().split(b"\r\n")
+        length = next((int(line.split(b":")[1]) for line in lines if line.startswith(b"content-length")), 0)
+        while len(self._read) < length:
+            self._read += self._more()
+        body, self._read = self._read[:length], self._read[length:]  # the next one may come in the same breath
         return head + b"\r\n\r\n" + body
 
     def wait(self) -> None:
