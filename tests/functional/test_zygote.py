@@ -293,7 +293,8 @@ def test_one_that_never_gives_up_the_interpreter_ends_with_its_channel(start: St
 def test_it_is_found_by_its_name_and_gone_when_closed(start: Start) -> None:
     instance = start()
     instance.ask("import subprocess, sys; answer = subprocess.Popen([sys.executable, '-c', 'input()'], stdin=-1).pid")
-    assert len([trace for trace in traces(instance.box.name) if trace.startswith("process")]) == 2
+    # A process shows its name once it runs a program of its own.
+    assert eventually(lambda: sum(trace.startswith("process") for trace in traces(instance.box.name)) == 2)
     instance.close()
     assert traces(instance.box.name) == []
 
