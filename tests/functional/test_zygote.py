@@ -136,6 +136,31 @@ def _zygote() -> psutil.Process:
     return found
 
 
+def _waiting(parent: psutil.Process) -> set[int]:
+    """The first processes of boxes that no instance is in yet."""
+    found = set()
+    for process in parent.children():
+        with contextlib.suppress(psutil.Error, OSError):
+            status = Path(f"/proc/{process.pid}/status").read_text()
+            [numbers] = [line.split()[1:] for line in status.splitlines() if line.startswith("NSpid:")]
+            if numbers[-1] == "1" and not (_name_of(process) or "").strip():
+                found.add(process.pid)
+    return found
+
+
+def _pid_of(instance: Instance) -> int:
+    [process] = [p for p in psutil.Process().children(recursive=True) if _name_of(p) == instance.box.name]
+    return int(process.pid)
+
+
+def _held_by(pid: int) -> set[str]:
+    held = set()
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(OSError):
+            held.add(os.readlink(f"/proc/{pid}/fd/{name}"))
+    return held
+
+
 def _held_by_parent(instance: Instance) -> set[str]:
     [process] = [p for p in psutil.Process().children(recursive=True) if _name_of(p) == instance.box.name]
     held = set()
@@ -377,6 +402,44 @@ def test_the_zygote_ends_when_nobody_needs_it(code: Path) -> None:
     assert second.exit_code() is None
     second.close()
     assert eventually(lambda: not process.is_running())
+
+
+def test_boxes_are_built_ahead_and_those_that_end_are_built_anew(code: Path) -> None:
+    with zygote.hold():
+        parent = _zygote()
+        assert eventually(lambda: _waiting(parent))
+        ahead = _waiting(parent)
+        with contextlib.closing(Instance(namespaces.launch(spec_of(code)))) as instance:
+            assert _pid_of(instance) in ahead, "it was to be one of those that waited"
+            assert eventually(lambda: _waiting(parent) > ahead - {_pid_of(instance)})
+            ahead = _waiting(parent)
+            for pid in ahead:
+                os.kill(pid, signal.SIGKILL)
+            assert eventually(lambda: not any(psutil.pid_exists(pid) for pid in ahead))
+            with contextlib.closing(Instance(namespaces.launch(spec_of(code)))) as next_one:
+                assert [instance.ask("answer = 1"), next_one.ask("answer = 2")] == [1, 2]
+                assert eventually(lambda: _waiting(parent))
+
+
+def test_what_waits_for_an_order_has_nothing_of_an_instance(code: Path) -> None:
+    with zygote.hold():
+        with contextlib.closing(Instance(namespaces.launch(spec_of(code, environment={"SECRET": "s3cret"})))) as one:
+            held = _held_by(_pid_of(one))
+            assert eventually(lambda: _waiting(_zygote()))
+            for pid in _waiting(_zygote()):
+                # What the zygote itself has open: /dev/null, its messages, nothing of `one`.
+                assert not _held_by(pid) & (held - _held_by(_zygote().pid))
+                assert not Path(f"/proc/{pid}/root/var/task/app.py").exists()
+        assert eventually(lambda: _waiting(_zygote()))
+
+
+def test_the_end_of_the_zygote_is_that_of_all_that_wait(code: Path) -> None:
+    with contextlib.closing(Instance(namespaces.launch(spec_of(code)))):
+        process = _zygote()
+        assert eventually(lambda: _waiting(process))
+        waiting = [psutil.Process(pid) for pid in _waiting(process)]
+    zygote._zygotes.end()
+    assert not [one.pid for one in waiting if one.is_running()]
 
 
 def test_a_snapshots_instances_have_what_init_made_and_draw_anew(template: Template, code: Path) -> None:

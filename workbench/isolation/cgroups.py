@@ -212,22 +212,25 @@ class Cgroup:
                 self.thaw()
 
 
-def create(name: str, resources: Resources, pids_limit: int, *, files: Files | None = None) -> Cgroup | None:
+def create(
+    name: str, resources: Resources, pids_limit: int, *, least_vcpus: float = 0.0, files: Files | None = None
+) -> Cgroup | None:
     """Make the group of instance `name` with its limits; None where nothing can be written.
 
-    The CPU quota is `resources.vcpus` of one CPU in each period of `PERIOD_US` microseconds. Swap is not allowed to
-    stretch the memory limit. A controller that this machine lacks is absent from `.controllers`.
+    The CPU quota is `resources.vcpus` of one CPU, `least_vcpus` at least, in each period of `PERIOD_US` microseconds.
+    Swap is not allowed to stretch the memory limit. A controller that this machine lacks is absent from `.controllers`.
     """
     relative = f"workbench-{session_id()}/{name}"
     version, parents = _parents(files) if files is not None else _parents_here(_Proc().memberships())
     directories: dict[str, Path] = {}
+    vcpus = max(resources.vcpus, least_vcpus)
     for controller, parent in parents.items():
         directory = parent / relative
         try:
             directory.mkdir(parents=True, exist_ok=True)
             if version == 2:
                 _enable(directory.parent, parents)
-            _limit(version, controller, directory, resources, pids_limit)
+            _limit(version, controller, directory, resources.memory_mb, vcpus, pids_limit)
         except OSError:
             continue
         directories[controller] = directory
@@ -274,9 +277,9 @@ def remove_directory(directory: Path) -> None:
             time.sleep(0.002)
 
 
-def _limit(version: int, controller: str, directory: Path, resources: Resources, pids_limit: int) -> None:
-    memory = str(resources.memory_mb * 2**20)
-    quota = max(_MIN_QUOTA_US, round(resources.vcpus * PERIOD_US))
+def _limit(version: int, controller: str, directory: Path, memory_mb: int, vcpus: float, pids_limit: int) -> None:
+    memory = str(memory_mb * 2**20)
+    quota = max(_MIN_QUOTA_US, round(vcpus * PERIOD_US))
     if controller == "memory" and version == 2:
         _put(directory / "memory.max", memory)
         _write_where_present(directory / "memory.swap.max", "0")

@@ -31,10 +31,9 @@ NAME = "namespaces"
 hold = zygote.hold
 TECHNIQUES = frozenset({Technique.SPAWN, Technique.ZYGOTE, Technique.SNAPSHOT})
 
-UID = 64_535
-"""The user that root's instances run as: one that no distribution gives to anybody."""
-
 _SHM_MB = 64
+_TEMPLATE_VCPUS = 1.0
+"""What a template has at least: it runs no invocation, and the boxes of its instances are built on its quota."""
 _SNAP_START = {"AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start"}
 _FOR_A_NEW_PROCESS = ("LANG", "LC_", "LD_", "MALLOC_", "GLIBC_", "OPENSSL_")
 """Variables that the loader, the C library or the interpreter read when a process starts, by their beginnings."""
@@ -63,7 +62,7 @@ def launch(spec: SandboxSpec) -> NamespacesSandbox:
     channel.check(spec)
     root = rootfs.root_fs()
     fork = functools.partial(zygote.launch, root=root, name=spec.name)
-    return NamespacesSandbox(spec, _box(spec, fork, root), launched_ns, zygote.release)
+    return NamespacesSandbox(spec, _box(spec, fork), launched_ns, zygote.release)
 
 
 def launch_template(spec: SandboxSpec) -> NamespacesTemplate:
@@ -80,7 +79,7 @@ def launch_template(spec: SandboxSpec) -> NamespacesTemplate:
     orders = zygote.Orders()
     try:
         fork = functools.partial(zygote.launch, root=root, name=spec.name)
-        box = _box(spec, fork, root, {"template": orders.inside.fileno()}, _SNAP_START)
+        box = _box(spec, fork, {"template": orders.inside.fileno()}, _SNAP_START, _TEMPLATE_VCPUS)
         return NamespacesTemplate(spec, box, launched_ns, zygote.release, orders)
     except BaseException:
         orders.close()
@@ -180,7 +179,7 @@ class NamespacesTemplate(NamespacesSandbox):
         channel.check(spec)
         fork = functools.partial(zygote.fork, self._orders, name=spec.name)
         try:
-            box = _box(spec, fork, rootfs.root_fs(), environment=_SNAP_START)
+            box = _box(spec, fork, environment=_SNAP_START)
         except ConnectionError as error:
             raise DeploymentError(
                 f"The template {self.name} that {spec.name} was to be forked from has ended ({error})."
@@ -198,9 +197,9 @@ class NamespacesTemplate(NamespacesSandbox):
 def _box(
     spec: SandboxSpec,
     fork: _Fork,
-    root: Path,
     given: Mapping[str, int] | None = None,
     environment: Mapping[str, str] | None = None,
+    least_vcpus: float = 0.0,
 ) -> _Box:
     """Have the box of `spec` built by `fork`, which gets the descriptors `given` too, with `environment` added."""
     keeper.keep(spec.name)
@@ -218,24 +217,20 @@ def _box(
             passed.callback(listener.close)
             address = channel.address_of(listener)
             descriptors["http"] = listener.fileno()
-        cgroup = cgroups.create(spec.name, spec.resources, spec.pids_limit)
+        cgroup = cgroups.create(spec.name, spec.resources, spec.pids_limit, least_vcpus=least_vcpus)
         if cgroup is not None:
             undo.callback(cgroup.remove)
             for index, door in enumerate(cgroup.doors()):
                 passed.callback(os.close, door)
                 descriptors[f"group{index}"] = door
         held = cgroup.controllers if cgroup is not None else frozenset()
-        order = _order(
-            spec, root, environment or {}, limit_processes="pids" not in held, template="template" in descriptors
-        )
+        order = _order(spec, environment or {}, limit_processes="pids" not in held, template="template" in descriptors)
         life, inner = fork(order, descriptors)
         undo.pop_all()
     return _Box(life, Limits(ProcessTree(inner, spec.name), cgroup, spec.resources), ours, output, address)
 
 
-def _order(
-    spec: SandboxSpec, root: Path, more: Mapping[str, str], *, limit_processes: bool, template: bool
-) -> dict[str, Any]:
+def _order(spec: SandboxSpec, more: Mapping[str, str], *, limit_processes: bool, template: bool) -> dict[str, Any]:
     """What the zygote is told (`wb_zygote.py`); an empty `argv` is the runtime that it has imported."""
     environment = channel.environment(spec, task_root="/var/task", runtime_dir="/var/runtime", home="/tmp")
     environment |= more
@@ -251,10 +246,7 @@ def _order(
             memory_mb=spec.resources.memory_mb,
         )
     return {
-        "root": os.path.realpath(root),
         "binds": [[os.path.realpath(source), target] for source, target in _binds(spec).items()],
-        "uid": UID,
-        "inside_uid": rootfs.INSIDE_UID,
         "hostname": spec.name[:63],
         "tmp_mb": spec.resources.tmp_mb,
         "shm_mb": _SHM_MB,

@@ -27,6 +27,8 @@ from workbench.isolation import channel, rootfs
 from workbench.session import VARIABLE, session_id
 
 PATIENCE_S = 30.0
+UID = 64_535
+"""The user that root's instances run as: one that no distribution gives to anybody."""
 _LINGER_S = 3.0
 _SCRIPT = Path(__file__).resolve().parent.parent / "runtimes" / "wb_zygote.py"
 _RUNTIME_API = "127.0.0.1:9001"
@@ -330,9 +332,10 @@ def _wait_for_end(life: int) -> None:
 def _start(orders: socket.socket, root: Path) -> subprocess.Popen[bytes]:
     python = f"python{sys.version_info.major}.{sys.version_info.minor}"
     number = str(orders.fileno())
+    of_root = [os.path.realpath(root), str(UID), str(rootfs.INSIDE_UID)]
     try:
         return subprocess.Popen(
-            [channel.interpreter(), "-I", "-S", "-B", str(_SCRIPT), "enter", number, str(root), rootfs.interpreter()],
+            [channel.interpreter(), "-I", "-S", "-B", str(_SCRIPT), "enter", number, *of_root, rootfs.interpreter()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

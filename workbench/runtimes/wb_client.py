@@ -79,7 +79,9 @@ class _Connection:
     def next(self) -> tuple[dict[str, str], bytes]:
         """Headers (names in lower case) and payload of the next invocation; waits for it without end."""
         if self._socket is None:
-            self._socket = socket.create_connection(self._address)
+            # Not create_connection(): looking a name up imports two tables of the world's names, for an address.
+            self._socket = socket.socket()
+            self._socket.connect(self._address)
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         posted, self._posted = self._posted, b""
         self._socket.sendall(posted + _NEXT)

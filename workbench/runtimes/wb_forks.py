@@ -6,10 +6,16 @@ owner has closed the control channel.
 The owner sends orders as JSON, one in each packet, with descriptors that its `descriptors` names in their order.
 `{"kill": number}` ends that instance. A fork answers on the order's `setup` channel; the wait status is written to its
 `life` pipe. End of file from the owner ends this process, and with it its forks (`PR_SET_PDEATHSIG`).
+
+Forks are made ahead: `AHEAD` of them wait, each with its box built and nothing of any instance in it, as a cloud keeps
+microVMs booted (Agache et al., "Firecracker", NSDI'20, section 4). An order goes to one of them as it came, and only
+when none is left to a fork made for it. The next are made when nothing has happened for a moment, so that they take no
+CPU from an instance that is starting.
 """
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import os
@@ -17,21 +23,48 @@ import select
 import signal
 import socket
 
+import wb_ends  # type: ignore[import-not-found]
+import wb_kernel  # type: ignore[import-not-found]
+
 TYPE_CHECKING = False  # typing itself would cost a millisecond
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
+
+AHEAD = 2
+"""How many forks wait for an order: more than one, for a cold start that follows at the heels of another."""
+_QUIET_MS = 2
+
+
+class _Fork:
+    """One of them; descriptors are plain numbers, as an object would close another's number in a fork.
+
+    `number` is the owner's, 0 before the order; `pid` is the inner process's, 0 until it is known.
+    """
+
+    __slots__ = ("channel", "control", "doomed", "life", "number", "pid", "told")
+
+    def __init__(self, channel: int, told: int) -> None:
+        self.channel, self.told = channel, told
+        self.life = self.control = -1
+        self.number = self.pid = 0
+        self.doomed = False
+
+    def descriptors(self) -> list[int]:
+        """Those that are open."""
+        return [number for number in (self.channel, self.told, self.life, self.control) if number >= 0]
 
 
 class Forks:
-    """What has been forked. All descriptors are plain numbers: an object would close another's number in a fork."""
+    """What has been forked; `take` opens what an order wants to have shown, where that is this process's part."""
 
-    def __init__(self, orders: int) -> None:
-        self._orders = orders
-        self._starting: dict[int, tuple[int, int, int, int]] = {}  # by middle pid: number, told, life, control
-        self._living: dict[int, tuple[int, int, int]] = {}  # by inner pid: number, life, control
-        self._pids: dict[int, int] = {}  # by the owner's number
-        self._doomed: set[int] = set()  # numbers to be ended as soon as their pid is known
-        self._controls: dict[int, int] = {}  # control descriptor -> number
+    def __init__(self, orders: int, take: Callable[[str, str], int] | None = None) -> None:
+        self._orders, self._take_tree = orders, take
+        self._by_pid: dict[int, _Fork] = {}  # by the middle process's at first, then by the inner one's
+        self._by_number: dict[int, _Fork] = {}
+        self._waiting: list[_Fork] = []
+        self._controls: dict[int, _Fork] = {}
+        self._may_fork_ahead = True
         self._poll = select.poll()
         # Its write end is held by this process alone: its end tells a fork that this one is gone.
         self._alive, self._alive_end = os.pipe()
@@ -39,11 +72,8 @@ class Forks:
         for number in (self._woken, self._wake):
             os.set_blocking(number, False)
 
-    def serve(self) -> tuple[dict[str, Any], dict[str, int]]:
-        """Take orders until the end; returns in a fork alone, with its order and its descriptors by name.
-
-        A fork has `told` and `alive` besides those it was sent, and none of this process.
-        """
+    def serve(self) -> wb_ends.Ends:
+        """Take orders until the end; returns in a fork alone, which has what it returns and nothing of this process."""
         wake_before = signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
         handler_before = signal.signal(signal.SIGCHLD, lambda *_: None)
         for number in (self._woken, self._orders):
@@ -51,59 +81,106 @@ class Forks:
         gc.collect()
         gc.freeze()  # so that no fork's collector writes to, and so copies, what is shared
         while True:
-            ready = {number for number, _ in self._poll.poll()}
-            # In this order: reaping closes descriptors, and an order may come with others of the same numbers.
-            for control in ready & self._controls.keys():
-                self._poll.unregister(control)
-                self._end(self._controls.pop(control))
-            if self._woken in ready:
-                os.read(self._woken, 512)
-                self._reap()
-            taken = self._take() if self._orders in ready else None
-            if taken is not None:
+            ends = self._turn()
+            if ends is not None:
                 signal.set_wakeup_fd(wake_before)
                 signal.signal(signal.SIGCHLD, handler_before)
-                return taken
+                return ends
 
-    def _take(self) -> tuple[dict[str, Any], dict[str, int]] | None:
-        channel = socket.socket(fileno=self._orders)
-        try:
-            data, numbers, _, _ = socket.recv_fds(channel, 1 << 18, 64, socket.MSG_CMSG_CLOEXEC)
-        finally:
-            channel.detach()
+    def _turn(self) -> wb_ends.Ends | None:
+        """Do what there is to do, else fork one ahead; the ends in a fork."""
+        short = self._may_fork_ahead and len(self._waiting) < AHEAD
+        ready = {number for number, _ in self._poll.poll(_QUIET_MS if short else None)}
+        if not ready:
+            made = self._fork(ordered=False)
+            if isinstance(made, _Fork):
+                self._waiting.append(made)
+                return None
+            return made
+        # In this order: reaping closes descriptors, and an order may come with others of the same numbers.
+        for control in ready & self._controls.keys():
+            self._poll.unregister(control)
+            self._end(self._controls.pop(control))
+        if self._woken in ready:
+            os.read(self._woken, 512)
+            self._reap()
+        return self._take_order() if self._orders in ready else None
+
+    def _take_order(self) -> wb_ends.Ends | None:
+        data, numbers = wb_ends.receive(self._orders)
         if not data:
-            os._exit(0)  # the owner is gone
+            self._end_all()  # the owner is gone
         order: dict[str, Any] = json.loads(data)
         if "kill" in order:
-            self._end(order["kill"])
+            fork = self._by_number.get(order["kill"])
+            if fork is not None:
+                self._end(fork)
             return None
-        return self._fork(order, dict(zip(order["descriptors"], numbers, strict=True)))
+        given = dict(zip(order["descriptors"], numbers, strict=True))
+        try:
+            if self._take_tree is not None:
+                for source, target in order["binds"]:
+                    numbers.append(self._take_tree(source, target))
+        except OSError as error:
+            os.write(given["setup"], json.dumps(wb_kernel.failure(error)).encode() + b"\n")
+            os.write(given["life"], b"%d" % (126 << 8))
+            for number in numbers:
+                os.close(number)
+            return None
+        return self._order(order["number"], data, numbers, given)
 
-    def _fork(self, order: dict[str, Any], given: dict[str, int]) -> tuple[dict[str, Any], dict[str, int]] | None:
+    def _order(self, number: int, data: bytes, numbers: list[int], given: dict[str, int]) -> wb_ends.Ends | None:
+        """Hand an order on to a fork; the ends in one that is made for it."""
+        fork = self._hand_to_waiting(data, numbers)
+        if fork is None:
+            made = self._fork(ordered=True, besides=tuple(numbers))
+            if not isinstance(made, _Fork):
+                return made
+            fork = made
+            self._hand_over(fork, data, numbers)
+        fork.number, fork.life, fork.control = number, given["life"], given["control"]
+        self._by_number[number] = fork
+        self._controls[fork.control] = fork
+        self._poll.register(fork.control, select.POLLRDHUP)
+        for other in numbers:
+            if other not in (fork.life, fork.control):
+                os.close(other)
+        self._may_fork_ahead = True
+        return None
+
+    def _hand_to_waiting(self, data: bytes, numbers: list[int]) -> _Fork | None:
+        while self._waiting:
+            fork = self._waiting.pop(0)
+            if self._hand_over(fork, data, numbers):
+                return fork
+        return None
+
+    def _hand_over(self, fork: _Fork, data: bytes, numbers: list[int]) -> bool:
+        channel = socket.socket(fileno=fork.channel)
+        fork.channel = -1
+        with channel:
+            try:
+                socket.send_fds(channel, [data], numbers)
+            except OSError:  # it could not be built, or was ended
+                return False
+        return True
+
+    def _fork(self, *, ordered: bool, besides: tuple[int, ...] = ()) -> _Fork | wb_ends.Ends:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        channel, orders = ours.detach(), theirs.detach()
         ours, theirs = socket.socketpair()
         told, inside = ours.detach(), theirs.detach()
         middle = os.fork()
         if middle == 0:
-            self._let_go()
-            for number in (told, given.pop("life")):
-                os.close(number)
-            return order, {**given, "told": inside, "alive": self._alive}
-        os.close(inside)
-        life, control = given.pop("life"), given.pop("control")
-        for number in given.values():
-            os.close(number)
-        self._starting[middle] = order["number"], told, life, control
-        self._controls[control] = order["number"]
-        self._poll.register(control, select.POLLRDHUP)
-        return None
-
-    def _let_go(self) -> None:
-        """In a fork: close what is this process's, the channels of its other forks above all."""
-        for _, *held in (*self._starting.values(), *self._living.values()):
+            held = [number for fork in self._by_pid.values() for number in fork.descriptors()]
+            held += [*besides, channel, told, self._orders, self._alive_end, self._woken, self._wake]
             for number in held:
                 os.close(number)
-        for number in (self._orders, self._alive_end, self._woken, self._wake):
-            os.close(number)
+            return wb_ends.Ends({"orders": orders, "told": inside, "alive": self._alive}, ordered=ordered)
+        os.close(orders)
+        os.close(inside)
+        fork = self._by_pid[middle] = _Fork(channel, told)
+        return fork
 
     def _reap(self) -> None:
         while True:
@@ -113,43 +190,62 @@ class Forks:
                 return
             if pid == 0:
                 return
-            if pid in self._starting:
-                self._started(pid, status)
-            elif pid in self._living:
-                self._ended(*self._living.pop(pid), status)
+            fork = self._by_pid.pop(pid, None)
+            if fork is None:
+                continue
+            if fork.pid == 0:
+                self._started(fork, status)
+            else:
+                self._ended(fork, status)
 
-    def _started(self, middle: int, status: int) -> None:
-        number, told, life, control = self._starting.pop(middle)
+    def _started(self, fork: _Fork, status: int) -> None:
+        told, fork.told = fork.told, -1
         try:
             inner = int(os.read(told, 32) or b"0")
-            if status != 0 or not inner:  # it has said why
-                self._ended(number, life, control, status)
+            if status != 0 or not inner:  # it says why, to who has ordered it
+                self._ended(fork, status)
                 return
-            self._living[inner] = number, life, control
-            self._pids[number] = inner
-            if number in self._doomed:
-                self._end(number)
+            fork.pid = inner
+            self._by_pid[inner] = fork
+            if fork.doomed:
+                self._end(fork)
             os.write(told, b"!")
         except BrokenPipeError:  # the inner one has ended already: it will be reaped
             pass
         finally:
             os.close(told)
 
-    def _end(self, number: int) -> None:
-        pid = self._pids.get(number)
-        if pid is not None:
-            os.kill(pid, signal.SIGKILL)  # ours and not yet waited for: no other has this number
-        elif any(started[0] == number for started in self._starting.values()):
-            self._doomed.add(number)
+    def _end(self, fork: _Fork) -> None:
+        if fork.pid:
+            os.kill(fork.pid, signal.SIGKILL)  # ours and not yet waited for: no other has this number
+        else:
+            fork.doomed = True
 
-    def _ended(self, number: int, life: int, control: int, status: int) -> None:
-        self._pids.pop(number, None)
-        self._doomed.discard(number)
-        if self._controls.pop(control, None) is not None:
-            self._poll.unregister(control)
-        try:
-            os.write(life, b"%d" % status)
-        except BrokenPipeError:  # the owner has let go of it
-            pass
-        os.close(life)
-        os.close(control)  # after the status, so that who sees the channel's end finds the status
+    def _ended(self, fork: _Fork, status: int) -> None:
+        if fork in self._waiting:
+            self._waiting.remove(fork)
+            self._may_fork_ahead = False  # until there is an order: what fails is not done over and over
+        self._by_number.pop(fork.number, None)
+        if self._controls.pop(fork.control, None) is not None:
+            self._poll.unregister(fork.control)
+        if fork.life >= 0:
+            try:
+                os.write(fork.life, b"%d" % status)
+            except BrokenPipeError:  # the owner has let go of it
+                pass
+        for number in fork.descriptors():  # the control channel last: who sees its end finds the status
+            os.close(number)
+
+    def _end_all(self) -> None:
+        """End with all that were forked, and leave none to be waited for."""
+        for pid, fork in self._by_pid.items():
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            if fork.pid == 0:  # a middle process, which may have told whom it left
+                os.set_blocking(fork.told, False)
+                with contextlib.suppress(BlockingIOError, ConnectionError):
+                    inner = int(os.read(fork.told, 32) or b"0")
+                    if inner:
+                        os.kill(inner, signal.SIGKILL)
+                        os.waitpid(inner, 0)
+        os._exit(0)

@@ -34,11 +34,12 @@ def client_of(base: type[Any], control: socket.socket, listen: Callable[[socket.
     class Client(base):  # type: ignore[misc]
         def restore_next(self) -> None:
             wb_control.mark(control, "snapshot_ready")
-            order, descriptors = wb_forks.Forks(orders).serve()
-            # Only a fork gets here. `control` has kept its number, and is the fork's own channel from here on.
-            ends = wb_box.Ends(descriptors)
-            ends.take_over()
-            wb_box.guarded(ends, lambda: wb_box.nested(order, ends))
+            ends = wb_forks.Forks(orders).serve()
+            # Only a fork gets here.
+            ends.guarded(lambda: wb_box.nested(ends))
+            order = ends.take_order()
+            # `control` keeps its number, and is the fork's own channel from here on.
+            ends.guarded(lambda: wb_box.finish_nested(order, ends))
             environment = ends.receive()
             wb_control.STARTED_NS = time.monotonic_ns()
             ends.close()

@@ -19,6 +19,8 @@ import time
 sys.path.append(os.path.dirname(os.path.abspath(__file__)))
 
 import wb_box  # type: ignore[import-not-found]
+import wb_ends  # type: ignore[import-not-found]
+import wb_kernel  # type: ignore[import-not-found]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,39 +28,43 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """`enter FD ROOT INTERPRETER`: change the root and start again in it; `serve FD`: take orders until the end."""
+    """`enter FD ROOT UID INSIDE_UID INTERPRETER`: change the root and start again in it, to take orders (`serve`)."""
     orders = int(sys.argv[2])
     if sys.argv[1] == "enter":
-        _enter(orders, sys.argv[3], sys.argv[4])
+        _enter(orders, *sys.argv[3:7])
     import lambda_host  # type: ignore[import-not-found]
     import wb_forks  # type: ignore[import-not-found]
 
     os.set_inheritable(orders, False)
     lambda_host.preload()
-    wb_box.become_subreaper()
+    wb_kernel.become_subreaper()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     os.write(orders, b'{"ready": true}')
-    order, descriptors = wb_forks.Forks(orders).serve()
+    root, uid, inside_uid = sys.argv[3], int(sys.argv[4]), int(sys.argv[5])
+    ends = wb_forks.Forks(orders, wb_box.take_tree).serve()
     # Only a fork gets here: nothing of the zygote is below it on the stack.
-    ends = wb_box.Ends(descriptors)
-    ends.move()
-    wb_box.guarded(ends, lambda: wb_box.middle(order, ends))
-    wb_box.guarded(ends, lambda: wb_box.inner(order, ends))
+    ends.guarded(lambda: wb_box.middle(root, uid, inside_uid, ends))
+    ends.guarded(lambda: wb_box.build(ends))
+    if ends.ahead:
+        lambda_host.rehearse()
+    order = ends.take_order()
+    ends.guarded(lambda: wb_box.finish(order, ends))
     order["environment"] = ends.receive()
     if order["argv"]:
-        wb_box.guarded(ends, lambda: wb_box.execute(order, ends))
+        ends.guarded(lambda: wb_box.execute(order, ends))
     _go_on(order, ends, lambda_host)
 
 
-def _enter(orders: int, root: str, interpreter: str) -> None:
-    ends = wb_box.Ends({"setup": orders, "control": orders})
-    wb_box.guarded(ends, lambda: wb_box.enter_root(root))
+def _enter(orders: int, root: str, uid: str, inside_uid: str, interpreter: str) -> None:
+    ends = wb_ends.Ends({"setup": orders}, ordered=True)
+    ends.guarded(lambda: wb_box.enter_root(root))
     os.set_inheritable(orders, True)
     script = f"/var/runtime/{os.path.basename(__file__)}"
     # Last, and long enough for any name: each fork writes its own into it, where `workbench clean` looks for it.
     environment = {**os.environ, "WORKBENCH_INSTANCE": " " * 256}
-    os.execve(interpreter, [interpreter, "-u", "-I", "-S", "-B", script, "serve", str(orders)], environment)
+    command = [interpreter, "-u", "-I", "-S", "-B", script, "serve", str(orders), root, uid, inside_uid]
+    os.execve(interpreter, command, environment)
 
 
 def _go_on(order: dict[str, Any], ends: Any, lambda_host: Any) -> None:
