@@ -237,8 +237,13 @@ class Forks:
             os.close(number)
 
     def _end_all(self) -> None:
-        """End with all that were forked, and leave none to be waited for."""
+        """End, with all that were forked; none that was made ahead is still there then.
+
+        An instance ends by its parent's end (`PR_SET_PDEATHSIG`): one that is frozen could be waited for without end.
+        """
         for pid, fork in self._by_pid.items():
+            if fork.number:
+                continue
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
             if fork.pid == 0:  # a middle process, which may have told whom it left

@@ -1,4 +1,4 @@
-"""The zygote: one process for all instances of an owner, which has the runtime imported and is forked for each.
+"""The zygote: one process for all instances of an owner, which has the runtime imported and is forked for each, ahead.
 
 It runs on the same root file system as the instances (`wb_box.enter_root`), so what it has imported is what they would
 import. It holds nothing secret: its environment is made for it, and an instance's variables (keys may be among them) go
