@@ -68,11 +68,20 @@ def _invoke(platform: Platform, name: str) -> Answer:
 
 def _memory(pid: int) -> tuple[Memory, list[Memory]]:
     """The platform's own, and each instance's."""
+    own: list[psutil.Process] = []
     by_namespace: dict[str, list[psutil.Process]] = {}
     for process in (top := psutil.Process(pid), *top.children(recursive=True)):
-        by_namespace.setdefault(os.readlink(f"/proc/{process.pid}/ns/pid"), []).append(process)
-    own = by_namespace.pop(os.readlink("/proc/self/ns/pid"))
+        namespace = os.readlink(f"/proc/{process.pid}/ns/pid")
+        if namespace == os.readlink("/proc/self/ns/pid") or _waits(process):
+            own.append(process)
+        else:
+            by_namespace.setdefault(namespace, []).append(process)
     return _sum(own), [_sum(processes) for processes in by_namespace.values()]
+
+
+def _waits(process: psutil.Process) -> bool:
+    """Whether it is a box built ahead, which is no instance yet."""
+    return not process.environ().get("WORKBENCH_INSTANCE", "").strip()
 
 
 def _sum(processes: list[psutil.Process]) -> Memory:

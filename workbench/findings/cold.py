@@ -136,8 +136,8 @@ def _largest_phase(selection: Selection) -> tuple[str, ...]:
 def _techniques(selection: Selection) -> tuple[str, ...]:
     """Part of a difference may be the technique: it is said where an instance is not started from nothing."""
     forked = {
-        "zygote": "forked from a process that had the runtime imported (a zygote)",
-        "snapshot": "forked from an initialised instance (a snapshot)",
+        "zygote": "forked, into boxes built ahead, from a process that had the runtime imported (a zygote)",
+        "snapshot": "forked, into boxes built ahead, from an initialised instance (a snapshot)",
     }
     found = [(name_of(m), m.sandbox.rpartition(", ")[2]) for m in selection.measurements]
     return tuple(

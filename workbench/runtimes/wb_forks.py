@@ -8,9 +8,10 @@ The owner sends orders as JSON, one in each packet, with descriptors that its `d
 `life` pipe. End of file from the owner ends this process, and with it its forks (`PR_SET_PDEATHSIG`).
 
 Forks are made ahead: `AHEAD` of them wait, each with its box built and nothing of any instance in it, as a cloud keeps
-microVMs booted (Agache et al., "Firecracker", NSDI'20, section 4). An order goes to one of them as it came, and only
-when none is left to a fork made for it. The next are made when nothing has happened for a moment, so that they take no
-CPU from an instance that is starting.
+microVMs booted (Agache et al., "Firecracker", NSDI'20, section 4). An order to go on in a fork goes to one of them as it
+came, and only when none is left to a fork made for it. An order to start a program does not: what is called started
+from nothing has nothing made ahead. The next are made when nothing has happened for a moment, so that they take no CPU
+from an instance that is starting.
 """
 
 from __future__ import annotations
@@ -127,11 +128,14 @@ class Forks:
             for number in numbers:
                 os.close(number)
             return None
-        return self._order(order["number"], data, numbers, given)
+        return self._order(order, data, numbers, given)
 
-    def _order(self, number: int, data: bytes, numbers: list[int], given: dict[str, int]) -> wb_ends.Ends | None:
+    def _order(
+        self, order: dict[str, Any], data: bytes, numbers: list[int], given: dict[str, int]
+    ) -> wb_ends.Ends | None:
         """Hand an order on to a fork; the ends in one that is made for it."""
-        fork = self._hand_to_waiting(data, numbers)
+        number = order["number"]
+        fork = None if order.get("argv") else self._hand_to_waiting(data, numbers)
         if fork is None:
             made = self._fork(ordered=True, besides=tuple(numbers))
             if not isinstance(made, _Fork):
