@@ -8,8 +8,8 @@ The owner sends orders as JSON, one in each packet, with descriptors that its `d
 `life` pipe. End of file from the owner ends this process, and with it its forks (`PR_SET_PDEATHSIG`).
 
 Forks are made ahead: `AHEAD` of them wait, each with its box built and nothing of any instance in it, as a cloud keeps
-microVMs booted (Agache et al., "Firecracker", NSDI'20, section 4). An order to go on in a fork goes to one of them as it
-came, and only when none is left to a fork made for it. An order to start a program does not: what is called started
+microVMs booted (Agache et al., "Firecracker", NSDI'20, section 4). An order to go on in a fork goes to one of them as
+it came, and only when none is left to a fork made for it. An order to start a program does not: what is called started
 from nothing has nothing made ahead. The next are made when nothing has happened for a moment, so that they take no CPU
 from an instance that is starting.
 """
