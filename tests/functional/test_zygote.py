@@ -1,4 +1,7 @@
-"""Instances that are forked: from the zygote, which has the runtime imported, or from a template of their function."""
+"""Instances that are forked: from the zygote, which has the runtime imported, or from a template of their function.
+
+Longer than other files: most of it holds for both, and each test is run with both.
+"""
 
 from __future__ import annotations
 

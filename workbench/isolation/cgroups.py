@@ -3,6 +3,8 @@
 Groups are named `workbench-SESSION/NAME`. On v1 there is one such directory in every hierarchy that can be written,
 on v2 there is one in all. A group is made below this process's own group, else below the nearest ancestor that can be
 written (v2 refuses limits below a group that holds processes, so there the ancestor is the usual place).
+
+The file is longer than others: each limit is said twice, as v1 and as v2 have it, and the two are best read together.
 """
 
 from __future__ import annotations

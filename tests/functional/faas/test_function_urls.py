@@ -1,4 +1,7 @@
-"""Function URLs and the permissions that open them, over plain HTTP on loopback ports."""
+"""Function URLs and the permissions that open them, over plain HTTP on loopback ports.
+
+Longer than other files: one protocol, whose rules meet each other.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Functions in Java on the platform: packages, handlers, context, errors, the end of an instance."""
+"""Functions in Java on the platform: packages, handlers, context, errors, the end of an instance.
+
+Longer than other files, as it holds the Java that it tests with.
+"""
 
 from __future__ import annotations
 

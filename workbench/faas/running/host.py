@@ -7,14 +7,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from workbench.faas.functions.function import Function
 from workbench.faas.messages import Event
 from workbench.sandbox import Launcher, Template
-
-if TYPE_CHECKING:
-    from workbench.faas.running.live_instance import LiveInstance
 
 
 @dataclass(frozen=True)
@@ -27,8 +24,8 @@ class Host:
     starters: Executor  # launching and thawing: somebody waits for these
     cleaners: Executor  # freezing, closing, measuring: nobody does
     tell: Callable[[Event], None]
-    answered: Callable[[LiveInstance, str, bytes, str | None, bool], None]
-    closed: Callable[[LiveInstance], None]
+    answered: Callable[[str, str, bytes, str | None, bool], None]  # instance, request, body, error type, streamed
+    closed: Callable[[str], None]  # instance
     snapshotted: Callable[[], None]
     gateway: Gateway
     pids_limit: int

@@ -233,7 +233,7 @@ class LiveInstance:
             os.close(self._descriptors.popleft())
         self._host.gateway.forget(self.name)
         self._say_gone(Cause.EXIT, "")
-        self._host.closed(self)
+        self._host.closed(self.name)
 
     def _say_gone(self, cause: Cause, detail: str) -> None:
         if not self._gone.is_set():
@@ -316,7 +316,7 @@ class LiveInstance:
 
     def answered(self, request: str, body: bytes, *, error_type: str | None, streamed: bool = False) -> None:
         self.served += 1
-        self._host.answered(self, request, body, error_type, streamed)
+        self._host.answered(self.name, request, body, error_type, streamed)
 
     def init_failed(self, body: bytes) -> None:
         if "first_next" in self.marks or self.init_error:

@@ -182,7 +182,7 @@ class Supervisor:
     async def instances(self, function: str) -> list[dict[str, Any]]:
         """The living instances as InstanceView's fields, with their usage as of now."""
         known_here = self._scheduler.instances.items()
-        names = [name for name, known in known_here if _name_of(known.function.name) == function]
+        names = [name for name, known in known_here if known.function.pool.name == function]
         await asyncio.gather(*(self._instances[name].measured() for name in names if name in self._instances))
         found = []
         for name in names:
@@ -338,12 +338,13 @@ class Supervisor:
         call.dispatched = time.monotonic()
         live.give(work_of(call, live.function.timeout_s))
 
-    def _answered(self, live: LiveInstance, request: str, body: bytes, error_type: str | None, streamed: bool) -> None:
+    def _answered(self, instance: str, request: str, body: bytes, error_type: str | None, streamed: bool) -> None:
         now = time.monotonic()
         call = self._calls.get(request)
         if call is not None:
-            self._settle(call, live, body, UNHANDLED if error_type is not None else None, now)
-        self.tell(m.Answered(now, live.name))
+            error = UNHANDLED if error_type is not None else None
+            self._settle(call, self._instances[instance], body, error, now)
+        self.tell(m.Answered(now, instance))
 
     def _fail(self, command: m.Fail) -> None:
         call = self._calls.get(command.request)
@@ -385,9 +386,9 @@ class Supervisor:
         if not call.answer.done():
             call.answer.set_result(outcome)
 
-    def _closed(self, live: LiveInstance) -> None:
-        self._instances.pop(live.name, None)
-        self._old_logs[live.name] = (live.function.name, live.log)
+    def _closed(self, instance: str) -> None:
+        live = self._instances.pop(instance)
+        self._old_logs[instance] = live.function.name, live.log
         while len(self._old_logs) > _KEPT_LOGS:
             del self._old_logs[next(iter(self._old_logs))]
         self._forget_versions()
@@ -396,7 +397,3 @@ class Supervisor:
         live = {(i.function.id, i.function.version) for i in self._instances.values()}
         live |= {(f.id, f.version) for f in self._functions.values()}
         self._versions = {key: function for key, function in self._versions.items() if key in live}
-
-
-def _name_of(function: str) -> str:
-    return function.partition(":")[0]
