@@ -118,22 +118,3 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     with contextlib.suppress(OSError):
         if writer.can_write_eof():
             writer.write_eof()
-
-
-class NoGateway:
-    """Nothing is reached at all."""
-
-    def ports(self, function: Function) -> tuple[int, ...]:
-        """None."""
-        return ()
-
-    def environment(self, function: Function, instance: str) -> Mapping[str, str]:
-        """None."""
-        return {}
-
-    def forget(self, instance: str) -> None:
-        """Nothing was given."""
-
-    async def serve(self, function: Function, instance: str, port: int, listener: socket.socket) -> None:
-        """No listener was asked for."""
-        listener.close()

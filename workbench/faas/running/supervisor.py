@@ -22,7 +22,6 @@ from workbench.faas.functions.function import LATEST, Function
 from workbench.faas.running.accounting import account, failure, work_of
 from workbench.faas.running.billing import TODAY, BillingRule
 from workbench.faas.running.calls import Call, Outcome, Watcher
-from workbench.faas.running.gateway import NoGateway
 from workbench.faas.running.history import History
 from workbench.faas.running.host import Code, Gateway, Host
 from workbench.faas.running.live_instance import LiveInstance
@@ -61,7 +60,7 @@ class Supervisor:
         policy: Policy = Policy(),
         *,
         billing: BillingRule = TODAY,
-        gateway: Gateway = NoGateway(),
+        gateway: Gateway,
     ) -> None:
         prefix = f"faas-{secrets.token_hex(3)}"
         self._scheduler = Scheduler(policy, prefix)
