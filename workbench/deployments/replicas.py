@@ -1,35 +1,28 @@
-"""A set of long-running instances kept at the wanted number: started, watched, replaced, balanced over, stopped.
+"""A set of long-running instances as a deployment: what container and VM-style deployments have in common.
 
-Containers and VM-style processes are both this; they differ in what boxes an instance in and in how they say so.
+They differ in what boxes an instance in and in how they say so. `fleet.py` keeps the instances.
 """
 
 from __future__ import annotations
 
-import contextlib
-import itertools
 import json
-import threading
 import time
 import uuid
-from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Self
 
-from workbench.deployments.health import HealthChecks
-from workbench.deployments.history import History
-from workbench.deployments.pool import Pool
-from workbench.deployments.replica import INVOKE_PATH, Replica
-from workbench.deployments.supervision import BackOff
-from workbench.deployments.watching import Watcher
-from workbench.errors import DeploymentError, WorkbenchError
+from workbench.deployments.autoscaler import Autoscaler
+from workbench.deployments.fleet import Fleet
+from workbench.deployments.hpa import Rules
+from workbench.deployments.replica import INVOKE_PATH, READY_WITHIN_S, Replica, Version
+from workbench.deployments.rollout import Pace
+from workbench.deployments.supervision import Supervision
+from workbench.errors import DeploymentError, HandlerError, WorkbenchError
 from workbench.faas.functions.java_code import runnable
 from workbench.instance import InstanceEvent, InstanceState, InstanceView
 from workbench.invocation import InvocationResult, Target
 from workbench.sandbox import Launcher
 from workbench.service import Service
-
-DRAIN_S = 10.0
-AT_ONCE = 8  # starts at the same time
 
 
 class Replicas:
@@ -40,93 +33,108 @@ class Replicas:
     def __init__(self, service: Service, sandbox: str, launch: Launcher) -> None:
         self.sandbox = sandbox
         self._launch = launch
-        self._service = service
-        self._code = runnable(service)
-        self._history = History()
-        self._pool = Pool()
-        self._back_off = BackOff()
-        self._restarting: list[threading.Thread] = []
-        self._closed = threading.Event()
-        self._numbers = itertools.count(1)
-        self._prefix = f"{self.pattern}-{service.name[:20].lower()}-{uuid.uuid4().hex[:6]}"
-        self._watcher = Watcher(self._prefix, self._ended)
-        self._health = HealthChecks(self._prefix, self._pool.ready, self._give_up)
+        name = f"{self.pattern}-{service.name[:20].lower()}-{uuid.uuid4().hex[:6]}"
+        self._fleet = Fleet(name, Version(service, runnable(service)), launch)
+        self._autoscalers: list[Autoscaler] = []
 
     @property
     def service(self) -> Service:
         """The service deployed now."""
-        return self._service
+        return self._fleet.version.service
 
     @property
     def endpoint(self) -> str:
         """The first ready instance's address."""
-        ready = self._pool.ready()
+        ready = self._fleet.pool.ready()
         return ready[0].box.address if ready else ""
 
     def invoke(self, payload: Any) -> InvocationResult:
         """Call the handler once on the least busy instance, and wait."""
         began = time.perf_counter()
-        with self._pool.lease(self._service.name) as replica:
+        with self._fleet.pool.lease(self.service.name) as replica:
             return replica.call(payload, began, cold=False)
 
     def invoke_cold(self, payload: Any) -> InvocationResult:
         """Start an instance, answer from it, then stop the others."""
         began = time.perf_counter()
-        fresh = self._start()
-        result = fresh.call(payload, began, cold=True)
-        self._stop([r for r in self._pool.all() if r is not fresh])
+        pool, fresh = self._fleet.pool, self._fleet.start_beyond()
+        with pool.held(fresh):
+            result = fresh.call(payload, began, cold=True)
+        with pool.lock:
+            pool.wanted = 1
+            others = [r for r in pool.living() if r is not fresh]
+        self._fleet.stop(others, "replaced by a new one")
         return result
 
     def targets(self, payload: Any) -> tuple[Target, ...]:
         """One target for each ready instance."""
         body = json.dumps(payload).encode()
         headers = (("Content-Type", "application/json"),)
-        ready = self._pool.ready()
+        ready = self._fleet.pool.ready()
         return tuple(Target(r.box.address + INVOKE_PATH, "POST", headers, body, self.pattern) for r in ready)
 
     def scale(self, n: int) -> None:
-        """Start or stop instances until `n` are ready; returns then."""
+        """Start or stop instances until `n` are ready; returns then. Those that go answer first what they have."""
         if n < 0:
             raise DeploymentError(f"Cannot scale to {n} instances; the number must not be negative.")
-        living = self._pool.living()
-        if len(living) > n:
-            self._stop(living[n:])
-        missing = n - len(living)
-        if missing > 0:
-            with ThreadPoolExecutor(max_workers=min(missing, AT_ONCE)) as threads:
-                for started in [threads.submit(self._start) for _ in range(missing)]:
-                    started.result()
+        self._fleet.scale(n)
+
+    def autoscaled(
+        self, rules: Rules | None = None, *, metric: str = "cpu", every_s: float | None = None
+    ) -> Autoscaler:
+        """Scale by the formula of Kubernetes' Horizontal Pod Autoscaler while the context manager returned is open.
+
+        `metric` is `cpu` (share of the CPU that each instance is given) or `requests` (in flight per instance);
+        `every_s` shortens the sync period of 15 s for a lab. Raises DeploymentError for a metric that is none.
+        """
+        autoscaler = Autoscaler(self, rules, metric=metric, every_s=every_s)
+        self._autoscalers = [a for a in self._autoscalers if not a.ended] + [autoscaler]
+        return autoscaler
+
+    def in_flight_s(self) -> float:
+        """Requests in flight summed over time (request-seconds), as `autoscaled` reads them."""
+        return self._fleet.pool.in_flight_s()
+
+    def supervision(self) -> Supervision:
+        """How many instances ended against our will, how many were restarted, which survived, and since when."""
+        return self._fleet.supervision()
 
     def instances(self) -> tuple[InstanceView, ...]:
         """The instances that live now, with what each has used."""
-        return tuple(self._view(r) for r in self._pool.all() if not r.is_gone)
+        return tuple(self._view(r) for r in self._fleet.pool.all() if not r.is_gone)
 
     def events(self) -> tuple[InstanceEvent, ...]:
-        """Every change of state so far."""
-        return self._history.events()
+        """Every change of state so far (of the latest 50,000)."""
+        return self._fleet.history.events()
 
     def logs(self, instance_id: str) -> str:
-        """What an instance printed lately; raises DeploymentError when there is none of that name."""
-        return self._pool.find(instance_id).tail()
+        """The last 64 KB that an instance printed, also of the last 20 that ended; DeploymentError for others."""
+        log = self._fleet.logs.find(instance_id)
+        if log is None:
+            raise DeploymentError(f"There is no instance {instance_id!r} now. instances() lists those that live.")
+        return log.tail().decode("utf-8", "replace")
 
     def kill_instance(self, instance_id: str) -> None:
         """End one instance as a crash would; it is replaced."""
-        self._pool.find(instance_id).box.kill()
+        self._fleet.pool.find(instance_id).box.kill()
 
-    def update(self, service: Service) -> None:
-        """Start instances of the new version, then drain and stop the old; on failure the old ones stay."""
-        old_service, old_code = self._service, self._code
-        old = [r for r in self._pool.all() if r.wanted]
-        self._service, self._code = service, runnable(service)
-        fresh: list[Replica] = []
+    def update(
+        self, service: Service, *, surge: int = 1, unavailable: int = 0, within_s: float = READY_WITHIN_S
+    ) -> None:
+        """Replace the instances by those of a new version, a few at a time: a rolling update.
+
+        There are never more than `surge` instances above the wanted number nor more than `unavailable` below it (in
+        Kubernetes `maxSurge` and `maxUnavailable`). Each new one must be ready and healthy within `within_s` seconds
+        before an old one is drained. When one is not, the new ones are removed, the old number of old ones serves
+        again, and the error (HandlerError where the module does not load, else DeploymentError) says so and why.
+        """
+        version = Version(service, runnable(service))
         try:
-            for _ in range(max(1, len(old))):
-                fresh.append(self._start())
-        except WorkbenchError:
-            self._service, self._code = old_service, old_code
-            self._stop(fresh)
-            raise
-        self._stop(old)
+            self._fleet.update(version, Pace(surge, unavailable), within_s)
+        except WorkbenchError as error:
+            if self._fleet.closed:
+                raise
+            raise _rolled_back(error, self.service.name, len(self._fleet.pool.ready())) from error
 
     def beside(self, service: Service) -> Self:
         """Another service on the same kind of sandbox, as a neighbour."""
@@ -139,18 +147,14 @@ class Replicas:
         return neighbour
 
     def close(self) -> None:
-        """Stop every instance and both watching threads."""
-        with self._pool.lock:
-            if self._closed.is_set():
-                return
-            self._closed.set()
-            replicas = self._pool.all()
-        self._health.stop()
-        self._stop(replicas, drain_s=0.0)
-        self._health.close()
-        self._watcher.close()
-        for restarting in self._restarting:
-            restarting.join()
+        """Stop everything; afterwards raises DeploymentError for what an engine could not be asked to end."""
+        for autoscaler in self._autoscalers:
+            autoscaler.stop()
+        try:
+            self._fleet.close()
+        finally:
+            for autoscaler in self._autoscalers:
+                autoscaler.close()
 
     def __enter__(self) -> Self:
         return self
@@ -158,62 +162,18 @@ class Replicas:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
-
-    # Starting and stopping
-
-    def _start(self) -> Replica:
-        self._refuse_when_closed()
-        name = f"{self._prefix}-{next(self._numbers)}"
-        self._history.record(name, InstanceState.STARTING)
         try:
-            replica = Replica(name, self._service, self._code, self._launch)
-        except BaseException as error:
-            self._history.record(name, InstanceState.FAILED, str(error))
-            raise
-        with self._pool.lock:
-            closed = self._closed.is_set()  # while the sandbox was made
-            if not closed:
-                self._pool.add(replica)
-                self._watcher.add(replica)
-        if closed:
-            replica.close()
-            self._history.record(name, InstanceState.FAILED, "the deployment was closed")
-            self._refuse_when_closed()
-        try:
-            replica.wait_ready()
-        except BaseException as error:
-            replica.wanted = False
-            self._remove(replica, InstanceState.FAILED, str(error).splitlines()[0])
-            raise
-        self._history.record(name, InstanceState.IDLE, "ready")
-        return replica
-
-    def _refuse_when_closed(self) -> None:
-        if self._closed.is_set():
-            raise DeploymentError("This deployment is closed. Deploy the service again.")
-
-    def _stop(self, replicas: list[Replica], drain_s: float = DRAIN_S) -> None:
-        for replica in replicas:
-            replica.wanted = False  # no new request goes to it, and it is not replaced
-        deadline = time.monotonic() + drain_s
-        for replica in replicas:
-            while replica.outstanding and time.monotonic() < deadline:
-                time.sleep(0.005)
-            self._remove(replica, InstanceState.STOPPED)
-
-    def _remove(self, replica: Replica, end: InstanceState, detail: str = "") -> None:
-        if not self._pool.take_out(replica):
-            return
-        self._watcher.remove(replica)
-        if end is InstanceState.STOPPED:
-            self._history.record(replica.id, InstanceState.STOPPING)
-        replica.close()
-        self._history.record(replica.id, end, detail)
+            self.close()
+        except WorkbenchError as unclosed:
+            if error is None:
+                raise
+            error.add_note(str(unclosed))  # what went wrong first is what to read first
 
     def _view(self, replica: Replica) -> InstanceView:
         usage = replica.box.usage()
-        state = InstanceState.BUSY if replica.outstanding else self._history.state(replica.id)
+        state = self._fleet.history.state(replica.id)
+        if replica.outstanding and state is InstanceState.IDLE:
+            state = InstanceState.BUSY
         return InstanceView(
             replica.id,
             state,
@@ -224,28 +184,9 @@ class Replicas:
             usage.peak_memory_bytes if usage else None,
         )
 
-    # What happens to instances
 
-    def _give_up(self, replica: Replica) -> None:
-        replica.append_log(b"[workbench] no answer to the health check: instance replaced\n")
-        replica.box.kill()
-
-    def _ended(self, replica: Replica) -> None:
-        was_ready = replica.ready
-        replica.gone()
-        if was_ready and replica.wanted and not self._closed.is_set():
-            # Not in the watcher's thread, which the new instance needs to become ready.
-            restarting = threading.Thread(target=self._restart, args=(replica,), daemon=True)
-            self._restarting = [t for t in self._restarting if t.is_alive()] + [restarting]
-            restarting.start()
-
-    def _restart(self, replica: Replica) -> None:
-        if not self._pool.take_out(replica):
-            return
-        self._history.record(replica.id, InstanceState.FAILED, "ended by itself")
-        try:
-            if not self._closed.wait(self._back_off.pause_s(time.monotonic() - replica.started_s)):
-                with contextlib.suppress(WorkbenchError):  # the history has the reason
-                    self._start()
-        finally:
-            replica.close()  # last: removing what is left of it takes an engine longer than starting another
+def _rolled_back(error: WorkbenchError, name: str, serving: int) -> WorkbenchError:
+    story = f"The update of {name} was rolled back; {serving} instances of the version before serve"
+    if isinstance(error, HandlerError):
+        return HandlerError(f"{error.error_message} ({story})", error.error_type, error.stack_trace)
+    return DeploymentError(f"{story}. Why: {error}")
