@@ -144,10 +144,14 @@ class Autoscaler:
             self._samples.append(Sample(now_s, None, 0, 0, 0, "no instance is ready"))
             return
         decision = hpa.decide(self.rules, self._memory, now_s, len(views), metric)
-        self._memory = decision.memory
+        changes, self._memory = self._memory.changes, decision.memory
         self._samples.append(Sample(now_s, metric, len(views), decision.by_formula, decision.number, decision.reason))
         if decision.number != len(views) and not self._stop.is_set():
-            self._deployment.scale(decision.number)
+            try:
+                self._deployment.scale(decision.number)
+            except WorkbenchError:  # what was not done does not count in the policies' periods
+                self._memory = replace(self._memory, changes=changes)
+                raise
 
     def _serving(self) -> tuple[InstanceView, ...]:
         serving = (InstanceState.IDLE, InstanceState.BUSY)

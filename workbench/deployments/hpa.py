@@ -9,7 +9,6 @@ sync period 15 s, tolerance 0.1, no stabilisation when scaling up and 300 s when
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -97,10 +96,10 @@ class Decision:
 
 def formula(current: int, metric: float, target: float, tolerance: float = TOLERANCE) -> int:
     """`ceil(current × metric / target)`; `current` where the ratio is within `tolerance` of 1."""
-    ratio = metric / target
-    if abs(ratio - 1.0) <= tolerance:
+    # Rounded, since 1.1 is within 0.1 of 1, and 3 × 0.2 / 0.1 is 6, which floating point alone would not see.
+    if round(abs(metric / target - 1.0), 9) <= tolerance:
         return current
-    return math.ceil(round(current * ratio, 9))  # 3 × 0.2 / 0.1 is 6, not the 7 that floating point makes of it
+    return math.ceil(round(current * metric / target, 9))
 
 
 def decide(rules: Rules, memory: Memory, now_s: float, current: int, metric: float | None) -> Decision:
@@ -112,8 +111,7 @@ def decide(rules: Rules, memory: Memory, now_s: float, current: int, metric: flo
         memory = Memory(((now_s, current),), memory.changes)
     wanted = current if metric is None else formula(current, metric, rules.target, rules.tolerance)
     bounded = min(max(wanted, rules.least), rules.most)
-    recommended = (*memory.recommended, (now_s, bounded))
-    number, reason = _stabilised(rules, recommended, now_s, current), ""
+    number, reason = _stabilised(rules, memory.recommended, now_s, current, bounded), ""
     if number != bounded:
         reason = "stabilisation window"
     number, limited = _limited(rules, memory.changes, now_s, current, number)
@@ -125,13 +123,14 @@ def decide(rules: Rules, memory: Memory, now_s: float, current: int, metric: flo
     if metric is None:
         reason = "no metric"
     changes = (*memory.changes, (now_s, number - current)) if number != current else memory.changes
+    recommended = (*memory.recommended, (now_s, bounded))
     return Decision(number, wanted, reason, _forgotten(rules, recommended, changes, now_s))
 
 
-def _stabilised(rules: Rules, recommended: Iterable[tuple[float, int]], now_s: float, current: int) -> int:
+def _stabilised(rules: Rules, earlier: tuple[tuple[float, int], ...], now_s: float, current: int, wanted: int) -> int:
     # Up only to the least that was recommended within the window, down only to the most.
-    up = min(n for at_s, n in recommended if at_s == now_s or at_s > now_s - rules.up.stabilisation_s)
-    down = max(n for at_s, n in recommended if at_s == now_s or at_s > now_s - rules.down.stabilisation_s)
+    up = min([wanted, *(n for at_s, n in earlier if at_s > now_s - rules.up.stabilisation_s)])
+    down = max([wanted, *(n for at_s, n in earlier if at_s > now_s - rules.down.stabilisation_s)])
     return min(max(current, up), down)
 
 
@@ -161,5 +160,5 @@ def _forgotten(
 ) -> Memory:
     window = max(rules.up.stabilisation_s, rules.down.stabilisation_s)
     period = max((p.period_s for p in (*rules.up.policies, *rules.down.policies)), default=0.0)
-    kept = tuple(r for r in recommended if r[0] == now_s or r[0] > now_s - window)
+    kept = tuple(r for r in recommended if r[0] > now_s - window)
     return Memory(kept, tuple(c for c in changes if c[0] > now_s - period))
