@@ -58,8 +58,12 @@ class Replicas:
         """Start an instance, answer from it, then stop the others."""
         began = time.perf_counter()
         pool, fresh = self._fleet.pool, self._fleet.start_beyond()
-        with pool.held(fresh):
-            result = fresh.call(payload, began, cold=True)
+        try:
+            with pool.held(fresh):
+                result = fresh.call(payload, began, cold=True)
+        except BaseException:
+            self._fleet.stop([fresh], "its first call failed", drain_s=0.0)
+            raise
         with pool.lock:
             pool.wanted = 1
             others = [r for r in pool.living() if r is not fresh]

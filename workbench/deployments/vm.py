@@ -7,6 +7,7 @@ neighbours on it are separated as processes of one user are, which is to say har
 from __future__ import annotations
 
 from workbench import isolation
+from workbench.deployments.replica import READY_WITHIN_S
 from workbench.deployments.replicas import Replicas
 from workbench.deployments.reservations import RESERVATIONS, Reserved
 from workbench.errors import DeploymentError
@@ -32,6 +33,20 @@ class VmDeployment(Replicas):
             super().scale(n)
         except BaseException:
             RESERVATIONS.hold(self, min(before, max(0, n)), self.service.resources)
+            raise
+
+    def update(
+        self, service: Service, *, surge: int = 1, unavailable: int = 0, within_s: float = READY_WITHIN_S
+    ) -> None:
+        """As `Replicas.update`; the memory of the new version is reserved in place of the old one's."""
+        old, instances = self.service.resources, self.reserved().instances
+        RESERVATIONS.release(self)
+        try:
+            RESERVATIONS.hold(self, instances, service.resources)
+            super().update(service, surge=surge, unavailable=unavailable, within_s=within_s)
+        except BaseException:
+            RESERVATIONS.release(self)
+            RESERVATIONS.hold(self, instances, old)
             raise
 
     def reserved(self) -> Reserved:

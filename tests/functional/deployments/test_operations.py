@@ -20,6 +20,7 @@ from tests.needs import needs
 from workbench.deployments import deploy, health, reservations
 from workbench.deployments.hpa import Behaviour, Policy, Rules, Unit
 from workbench.deployments.replicas import Replicas
+from workbench.deployments.vm import VmDeployment
 from workbench.errors import DeploymentError, HandlerError, InvocationError, WorkbenchError
 from workbench.instance import InstanceState
 from workbench.isolation import process
@@ -339,7 +340,8 @@ def test_output_is_kept_in_files_that_are_rotated_and_of_what_has_ended_for_a_wh
 def test_memory_is_reserved_once(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     machine = reservations.Reservations(lambda: 700, cpus=1)
     monkeypatch.setattr("workbench.deployments.vm.RESERVATIONS", machine)
-    with deployed(service, "process", "vm") as deployment:
+    with VmDeployment(service, "process", process.launch) as deployment:
+        deployment.scale(1)
         with pytest.raises(DeploymentError, match="2 fit"):
             deployment.scale(3)
         assert len(deployment.instances()) == 1
@@ -347,6 +349,9 @@ def test_memory_is_reserved_once(service: Service, monkeypatch: pytest.MonkeyPat
         assert all(i.provisioned_ms for i in deployment.supervision().instances)
         with pytest.raises(DeploymentError, match="0 fit"):
             deployment.beside(service)
+        with pytest.raises(DeploymentError, match="1 fit"):
+            deployment.update(service.with_resources(Resources(memory_mb=512, timeout_s=20)))
+        assert deployment.reserved().memory_mb == 512
     with deployed(service, "process", "vm") as another:
         another.scale(2)
 
