@@ -37,6 +37,9 @@ def compare(
     handler: Annotated[str, typer.Option(help="module.function in that directory.")] = "app.handler",
     memory_mb: Annotated[int, typer.Option(help="Memory of one instance; 1,769 MB is one vCPU.")] = 1769,
     timeout_s: Annotated[int, typer.Option(help="Seconds one invocation may take.")] = 30,
+    health_path: Annotated[
+        str, typer.Option(help="What a container or VM must answer, such as /health, before it gets requests.")
+    ] = "",
     payload: Annotated[str, typer.Option(help="JSON to invoke with; @FILE reads it from a file.")] = "",
     deployments: Annotated[
         str, typer.Option(help="Which to compare, with commas between.")
@@ -48,7 +51,7 @@ def compare(
     from workbench import main_job
 
     main_job.run(
-        main_job.find_service(service, handler, memory_mb, timeout_s),
+        main_job.find_service(service, handler, memory_mb, timeout_s, health_path),
         deployments=deployments,
         payload=main_job.read_payload(payload),
         out=out,

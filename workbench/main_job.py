@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +23,14 @@ from workbench.service import Resources, Service
 RUN_FILE = "run.json"
 
 
-def find_service(name: str, handler: str, memory_mb: int, timeout_s: int) -> Service:
+def find_service(name: str, handler: str, memory_mb: int, timeout_s: int, health_path: str = "") -> Service:
     """The sample of that name, or the service in that directory; raises PackageError with what to correct."""
     resources = Resources(memory_mb, timeout_s)
     if name in SAMPLES and not Path(name).is_dir():
-        return sample(name, resources)
+        return replace(sample(name, resources), health_path=health_path)
     if not Path(name).exists():
         raise PackageError(f"There is neither a directory nor a sample {name!r}. Samples: {', '.join(SAMPLES)}.")
-    return Service.from_dir(name, handler, resources=resources)
+    return Service.from_dir(name, handler, resources=resources, health_path=health_path)
 
 
 def read_payload(text: str) -> Any:

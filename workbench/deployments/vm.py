@@ -7,7 +7,9 @@ neighbours on it are separated as processes of one user are, which is to say har
 from __future__ import annotations
 
 from workbench import isolation
+from workbench.deployments.replica import READY_WITHIN_S
 from workbench.deployments.replicas import Replicas
+from workbench.deployments.reservations import RESERVATIONS, Reserved
 from workbench.errors import DeploymentError
 from workbench.service import Service
 
@@ -18,6 +20,45 @@ class VmDeployment(Replicas):
     """Reserved, supervised processes."""
 
     pattern = "vm"
+
+    def scale(self, n: int) -> None:
+        """Have `n` instances ready, each with its memory reserved; raises DeploymentError where they do not fit.
+
+        CPUs may be promised more than once (`reserved()` says how far); memory is not. An update's surge is not
+        reserved: it is over when the update is.
+        """
+        before = self.reserved().instances
+        RESERVATIONS.hold(self, max(0, n), self.service.resources)
+        try:
+            super().scale(n)
+        except BaseException:
+            RESERVATIONS.hold(self, min(before, max(0, n)), self.service.resources)
+            raise
+
+    def update(
+        self, service: Service, *, surge: int = 1, unavailable: int = 0, within_s: float = READY_WITHIN_S
+    ) -> None:
+        """As `Replicas.update`; the memory of the new version is reserved in place of the old one's."""
+        old, instances = self.service.resources, self.reserved().instances
+        RESERVATIONS.release(self)
+        try:
+            RESERVATIONS.hold(self, instances, service.resources)
+            super().update(service, surge=surge, unavailable=unavailable, within_s=within_s)
+        except BaseException:
+            RESERVATIONS.release(self)
+            RESERVATIONS.hold(self, instances, old)
+            raise
+
+    def reserved(self) -> Reserved:
+        """What this deployment's instances have reserved of the machine."""
+        return RESERVATIONS.of(self)
+
+    def close(self) -> None:
+        """Stop every instance and give back what was reserved."""
+        try:
+            super().close()
+        finally:
+            RESERVATIONS.release(self)
 
 
 def deploy(service: Service, sandbox: str = "auto") -> VmDeployment:

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import psutil
+
 from workbench.deployment import Deployment
 from workbench.errors import DeploymentError, WorkbenchError
 from workbench.experiments.progress import Progress, keeping, silent
@@ -50,25 +52,33 @@ def scaling(
     """Send the same open-loop burst (Poisson arrivals, pre-drawn) to each deployment in turn, from its resting state.
 
     At rest serverless has no instance and container and VM have one. When the burst begins, serverless scales by
-    itself; for the others an operator, as attentive as can be, asks for `peak` instances at that moment, and requests
-    go to the new ones as soon as all are ready. `rate_per_s` is by default the highest, up to `most_per_s`, that keeps
-    this machine from being the bottleneck; `goal_ms` is by default 5 times the slowest deployment's warm median, at
-    least 50 ms. Samples: milliseconds from the planned send time to the answer, of requests answered. Detail:
-    time_to_goal_s (after which 95% of the requests of every second met the goal; None: never), instances [[s, n]] from
-    the burst's start, counts by status, percentiles, and how late the generator itself was. Raises DeploymentError
-    when a deployment does not come to rest, what `invoke` raises, and Interrupted.
+    itself; for the others an operator, as attentive as can be, asks for `peak` instances at that moment (or as many
+    as this machine's memory could reserve), and requests go to the new ones as soon as all are ready. `rate_per_s`
+    is by default the highest, up to `most_per_s`, that keeps this machine from being the bottleneck; `goal_ms` is
+    by default 5 times the slowest deployment's warm median, at least 50 ms. Samples: milliseconds from the planned
+    send time to the answer, of requests answered. Detail: time_to_goal_s (after which 95% of the requests of every
+    second met the goal; None: never), instances [[s, n]] from the burst's start, counts by status, percentiles, and
+    how late the generator itself was. Raises DeploymentError when a deployment does not come to rest, what `invoke`
+    raises, and Interrupted.
     """
     tell = progress or silent
     payload = {} if payload is None else payload
     done: list[Measurement] = []
     with keeping(lambda: tuple(done)):
         tell("scaling", 0, len(deployments) + 1)
+        peak = _that_fit(deployments, peak)
         burst = _plan(deployments, payload, (rate_per_s, most_per_s), duration_s, goal_ms, peak)
         for place, deployment in enumerate(deployments):
             tell("scaling", place + 1, len(deployments) + 1)
             _one_burst(deployment, burst, peak, payload, seed, done)
         tell("scaling", len(deployments) + 1, len(deployments) + 1)
     return tuple(done)
+
+
+def _that_fit(deployments: Sequence[Deployment], peak: int) -> int:
+    # The same for all, though VM-style alone reserves: the comparison is of the same number of instances.
+    largest_mb = max((d.service.resources.memory_mb for d in deployments), default=1)
+    return max(1, min(peak, psutil.virtual_memory().total // 2**20 // largest_mb))
 
 
 def bearable_rate(cold_s: float, warm_s: float, cores: int, most: float = 60.0) -> float:
