@@ -7,6 +7,7 @@ after `workbench clean`. The temporary directory is each deployment's own, so th
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import signal
@@ -79,7 +80,7 @@ def points(events: int, wanted: int) -> list[int]:
     """One event from each of `wanted` equal parts of a life."""
     draw = random.Random(SEED)
     edges = [1 + events * part // wanted for part in range(wanted + 1)]
-    return [draw.randrange(low, max(low + 1, high)) for low, high in zip(edges, edges[1:], strict=False)]
+    return [draw.randrange(low, max(low + 1, high)) for low, high in itertools.pairwise(edges)]
 
 
 def events_of(place: Place, pattern: str, sandbox: str, role: str) -> int:

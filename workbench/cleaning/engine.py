@@ -78,10 +78,8 @@ def _client() -> Iterator[Any]:
     import docker.errors
     import requests.exceptions
 
-    client = docker.from_env(timeout=30)
-    try:
-        yield client
+    try:  # also where it has gone since it was found
+        with contextlib.closing(docker.from_env(timeout=30)) as client:
+            yield client
     except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
         raise Unreachable(str(error)) from error
-    finally:
-        client.close()
