@@ -109,7 +109,8 @@ def test_killed_anywhere_clean_removes_all(place: Place, pattern: str, sandbox: 
         assert soon(lambda: not place.left()), f"killed at event {at} of the {role}, left: {place.left()}"
         assert not cleaned.remarks
         assert set(cleaned.directories) <= set(announced.directories)
-        assert clean().total == 0, "a second clean-up has nothing to do"
+        again = clean()  # others on this machine may leave something meanwhile; of this there is nothing to do
+        assert not {*again.directories, *again.cgroups} & {*cleaned.directories, *cleaned.cgroups}
     assert kills >= wanted - 1
     assert found, "no kill left anything: this has shown nothing"
     assert soon(lambda: leftovers.unowned_interfaces() <= place.interfaces)
