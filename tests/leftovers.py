@@ -1,4 +1,5 @@
-"""What workbench sessions leave on a machine: processes, containers, cgroups and directories, each as one line of text.
+"""What workbench sessions leave on a machine, each thing as one line of text: processes and virtual machines,
+containers, images, networks, Swarm services, cgroups, mounts, virtual network interfaces, directories, files.
 
 Looked for in its own way, by asking the kernel and Docker Engine, not through `workbench.cleaning`: a test run must not
 trust the code it tests to say that nothing is left.
@@ -8,19 +9,38 @@ from __future__ import annotations
 
 import contextlib
 import os
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import psutil
 
-from workbench.session import VARIABLE, is_alive, session_id, state_dir
+from workbench.session import VARIABLE, cache_dir, is_alive, session_id, state_dir
 
 RUN = "WORKBENCH_TEST_RUN"
 """Set by conftest.py; every process that a test starts inherits it, whatever session it opens."""
 
+_LABEL = "workbench.session"
+
 
 def find() -> frozenset[str]:
     """Everything on this machine that belongs to this test run, or to a session whose owner is dead."""
-    return frozenset([*_processes(), *_containers(), *_cgroups(), *directories()])
+    return frozenset([*_processes(), *_of_engine(), *_cgroups(), *_mounts(), *_shared_memory(), *directories()])
+
+
+def everything() -> frozenset[str]:
+    """`find()`, and what only a test that has the temporary directory for itself may ask for: files by any name."""
+    return find() | frozenset([*_temporary(), *_half_made(), *_network_namespaces()])
+
+
+def unowned_interfaces() -> int:
+    """How many virtual Ethernet interfaces the host has beyond those that engines gave to running containers."""
+    here = sum(name.startswith("veth") for name in os.listdir("/sys/class/net"))
+    with _engine() as client:
+        running = client.containers.list(ignore_removed=True) if client else []
+        given = sum(len(container.attrs["NetworkSettings"]["Networks"]) for container in running)
+    return here - given
 
 
 def _abandoned(session: str) -> bool:
@@ -38,18 +58,38 @@ def _processes() -> Iterator[str]:
                 yield f"process {process.pid}: {' '.join(process.cmdline())[:120]}"
 
 
-def _containers() -> Iterator[str]:
+@contextlib.contextmanager
+def _engine() -> Iterator[Any]:
     import docker
     import docker.errors
 
     try:
         client = docker.from_env(timeout=10)
     except docker.errors.DockerException:
+        yield None
         return
     with contextlib.closing(client):
-        for container in client.containers.list(all=True, filters={"label": "workbench.session"}, ignore_removed=True):
-            if _abandoned(container.labels["workbench.session"]):
+        yield client
+
+
+def _of_engine() -> Iterator[str]:
+    filters = {"label": _LABEL}
+    with _engine() as client:
+        if client is None:
+            return
+        for container in client.containers.list(all=True, filters=filters, ignore_removed=True):
+            if _abandoned(container.labels[_LABEL]):
                 yield f"container {container.name} ({container.status})"
+        for image in client.images.list(filters=filters):
+            if _abandoned(image.labels[_LABEL]):
+                yield f"image {image.short_id} ({', '.join(image.tags) or 'no tag'})"
+        for network in client.networks.list(filters=filters):
+            if _abandoned(network.attrs["Labels"][_LABEL]):
+                yield f"network {network.name}"
+        if client.info().get("Swarm", {}).get("ControlAvailable"):
+            for service in client.services.list(filters=filters):
+                if _abandoned(service.attrs["Spec"]["Labels"][_LABEL]):
+                    yield f"Swarm service {service.name}"
 
 
 def _cgroups() -> Iterator[str]:
@@ -58,6 +98,32 @@ def _cgroups() -> Iterator[str]:
         for name in names:
             if name.startswith("workbench-") and _abandoned(name.removeprefix("workbench-")):
                 yield f"cgroup {folder}/{name}"
+
+
+def _mounts() -> Iterator[str]:
+    with contextlib.suppress(FileNotFoundError):
+        for line in Path("/proc/self/mountinfo").read_text().splitlines():
+            if line.split()[4].startswith(f"{state_dir()}/"):
+                yield f"mount {line.split()[4]}"
+
+
+def _shared_memory() -> Iterator[str]:
+    yield from (f"shared memory {path}" for path in Path("/dev/shm").glob("*workbench*"))
+
+
+def _network_namespaces() -> Iterator[str]:
+    yield from (f"network namespace {path}" for path in Path("/run/netns").glob("*"))
+
+
+def _temporary() -> Iterator[str]:
+    for path in Path(tempfile.gettempdir()).iterdir():
+        yield f"temporary {path}"
+
+
+def _half_made() -> Iterator[str]:
+    # What begins with a dot in the cache is not a product; two directories deep, as products are large.
+    for path in [*cache_dir().glob(".*"), *cache_dir().glob("*/.*")]:
+        yield f"half made {path}"
 
 
 def directories() -> Iterator[str]:

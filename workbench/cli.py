@@ -108,11 +108,13 @@ def load(
 
 
 @app.command()
-def clean() -> None:
+def clean(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what would be removed.")] = False,
+) -> None:
     """Remove every process, container, cgroup and file that a dead session left behind."""
     from workbench import cleaning
 
-    typer.echo(str(cleaning.clean()))
+    typer.echo(str(cleaning.clean(dry_run=dry_run)))
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 
 from workbench.errors import PackageError
 from workbench.service import Service
-from workbench.session import cache_dir
+from workbench.session import cache_dir, unfinished_prefix
 
 MAX_ZIPPED = 50 * 2**20
 MAX_UNPACKED = 250 * 2**20
@@ -65,7 +65,7 @@ def unpacked(ready: Package) -> Path:
     target = _cached("unpacked") / ready.sha256
     if target.is_dir():
         return target
-    scratch = Path(tempfile.mkdtemp(dir=target.parent))
+    scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=unfinished_prefix()))
     try:
         unpack(ready.path, scratch / "code")
         (scratch / "code").rename(target)
@@ -215,7 +215,7 @@ def _cached(kind: str) -> Path:
 
 
 def _write_atomically(path: Path, data: bytes) -> None:
-    descriptor, scratch = tempfile.mkstemp(dir=path.parent)
+    descriptor, scratch = tempfile.mkstemp(dir=path.parent, prefix=unfinished_prefix())
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
     os.replace(scratch, path)

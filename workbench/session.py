@@ -23,6 +23,9 @@ import psutil
 
 VARIABLE = "WORKBENCH_SESSION"
 
+UNFINISHED = ".unfinished-"
+"""How names begin of what is being made in the cache; see `unfinished_prefix`."""
+
 
 def session_id() -> str:
     """This process's session: inherited, or this process's own."""
@@ -54,6 +57,11 @@ def state_dir() -> Path:
     if path.stat().st_uid != os.getuid():
         raise PermissionError(f"{path} belongs to somebody else. Set TMPDIR to a directory of your own.")
     return path
+
+
+def unfinished_prefix() -> str:
+    """The beginning of the name of something that is being made in the cache: `workbench clean` sees whose it was."""
+    return f"{UNFINISHED}{session_id()}-"
 
 
 def session_dir() -> Path:

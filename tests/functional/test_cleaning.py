@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +15,7 @@ from tests.needs import needs
 from workbench import cleaning
 from workbench.isolation import cgroups
 from workbench.service import Resources
-from workbench.session import VARIABLE, session_dir, session_id, state_dir
+from workbench.session import UNFINISHED, VARIABLE, cache_dir, session_dir, session_id, state_dir, unfinished_prefix
 
 SLEEPER = [sys.executable, "-ISc", "import time; print('up', flush=True); time.sleep(600)"]
 
@@ -154,3 +156,62 @@ def test_other_users_names_are_not_ours() -> None:
         assert foreign.is_dir()
     finally:
         foreign.rmdir()
+
+
+def test_a_dry_run_names_and_removes_nothing(dead: str) -> None:
+    left = state_dir() / "sessions" / dead
+    left.mkdir(parents=True)
+    would = cleaning.clean(dry_run=True)
+    assert str(left) in would.directories
+    assert f"would remove {len(would.directories)} directories" in str(would)
+    assert left.is_dir()
+    assert str(left) in cleaning.clean().directories
+
+
+def test_an_engine_that_is_away_is_said_and_remembered(dead: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = state_dir() / "sessions" / dead
+    left.mkdir(parents=True)
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+    cleaned = cleaning.clean()
+    assert len(cleaned.remarks) == 1
+    assert "not looked at" in str(cleaned)
+    assert "Run `workbench clean` again" in str(cleaned)
+    assert left.is_dir(), "the next start has to see that something may be left"
+    monkeypatch.undo()
+    assert str(left) in cleaning.clean().directories
+
+
+def test_half_made_entries_of_the_cache_go_unless_somebody_makes_them(dead: str) -> None:
+    cache = cache_dir()
+    abandoned, ours = cache / f"{UNFINISHED}{dead}-x", cache / f"{unfinished_prefix()}y"
+    free, held = cache / ".free.lock", cache / ".held.lock"
+    for directory in (abandoned, ours):
+        directory.mkdir()
+    free.touch()
+    try:
+        with held.open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            cleaned = cleaning.clean()
+            assert {str(abandoned), str(free)} <= set(cleaned.unfinished)
+            assert not abandoned.exists()
+            assert not free.exists()
+            assert ours.exists()
+            assert held.exists()
+    finally:
+        ours.rmdir()
+        held.unlink()
+
+
+@needs("namespaces")
+def test_a_mount_in_a_dead_session_is_unmounted_and_what_is_beyond_it_stays(dead: str, tmp_path: Path) -> None:
+    (tmp_path / "precious").touch()
+    place = state_dir() / "sessions" / dead / "box"
+    place.mkdir(parents=True)
+    if os.geteuid() != 0 or subprocess.run(["mount", "--bind", tmp_path, place], check=False).returncode:
+        place.rmdir()
+        place.parent.rmdir()
+        pytest.skip("needs to be allowed to mount")
+    cleaned = cleaning.clean()
+    assert cleaned.mounts == (str(place),)
+    assert not place.exists()
+    assert (tmp_path / "precious").exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 
+from workbench.cleaning import next_start
 from workbench.deployment import Deployment
 from workbench.errors import DeploymentError
 from workbench.service import Service
@@ -19,6 +20,7 @@ def deploy(service: Service, pattern: str, *, sandbox: str = "auto") -> Deployme
     """
     if pattern not in PATTERNS:
         raise DeploymentError(f"There is no deployment {pattern!r}. Choose one of: {', '.join(PATTERNS)}.")
+    next_start.clean_once()
     # Imported on demand: a laptop without Docker, or a reader in a hurry, pays for nothing it does not use.
     module = importlib.import_module(f"{__name__}.{pattern}")
     deployment: Deployment = module.deploy(service, sandbox)

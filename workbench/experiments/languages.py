@@ -10,6 +10,7 @@ from typing import Any
 from workbench.deployment import Deployment
 from workbench.errors import WorkbenchError
 from workbench.service import RUNTIMES, Resources, Service
+from workbench.session import session_dir
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def languages(deployment: Deployment) -> dict[str, Any]:
 
 
 def _try(deployment: Deployment, language: _Language) -> tuple[bool, str]:
-    with tempfile.TemporaryDirectory(prefix="workbench-language-") as place:
+    with tempfile.TemporaryDirectory(dir=session_dir(), prefix="language.") as place:
         Path(place).chmod(0o755)
         Path(place, language.file).write_text(language.text, encoding="utf-8")
         service = Service(

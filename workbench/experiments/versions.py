@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from workbench.service import Service
+from workbench.session import session_dir
 
 MARKER = "workbench_version.txt"
 """The file that makes one version differ from the next."""
@@ -24,7 +25,7 @@ def versions_of(service: Service) -> Iterator[Callable[[], Service]]:
 
     A version must be packaged or deployed before the next is made: they share the copy.
     """
-    with tempfile.TemporaryDirectory(prefix="workbench-versions-") as place:
+    with tempfile.TemporaryDirectory(dir=session_dir(), prefix="versions.") as place:
         copy = Path(place) / "source"
         shutil.copytree(service.source, copy, symlinks=True, ignore=_LEFT_OUT)
         copy.chmod(0o755)

@@ -25,6 +25,7 @@ from typing import Any
 import psutil
 import uvloop
 
+from workbench.cleaning import next_start
 from workbench.errors import DeploymentError, WorkbenchError
 from workbench.faas.asynchronous.aws_client import AwsClients
 from workbench.faas.asynchronous.destinations import Attempt
@@ -105,6 +106,7 @@ def run(
         raise DeploymentError(f"The platform listens on {HOST} only, because it runs code for whoever reaches it.")
     options = Options(port, isolation, access_key, secret_key, state, **more)
     owner = VARIABLE not in os.environ
+    next_start.clean_once()
     os.environ[VARIABLE] = session_id()
     graceful = False
     try:

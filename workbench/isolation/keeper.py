@@ -14,7 +14,7 @@ import sys
 import threading
 from pathlib import Path
 
-from workbench.session import VARIABLE, session_id
+from workbench.session import VARIABLE, session_dir, session_id
 
 _LINGER_S = 3.0
 """How long a keeper with nothing to keep waits for the next instance: starting one costs about 2 ms."""
@@ -42,6 +42,7 @@ class _Keeper:
         self._timer: threading.Timer | None = None
 
     def keep(self, name: str) -> None:
+        session_dir()  # before anything else is made: by it the next start sees that somebody left something
         with self._lock:
             if self._owner != os.getpid():  # also after a fork: the parent's keeper is not ours
                 self._process, self._owner, self._names = None, os.getpid(), set()

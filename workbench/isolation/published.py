@@ -11,6 +11,8 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from workbench.session import unfinished_prefix
+
 
 def publish(target: Path, build: Callable[[Path], None]) -> None:
     """Have `build` fill a new directory and name it `target` at the end: others see nothing of it, or all.
@@ -24,7 +26,7 @@ def publish(target: Path, build: Callable[[Path], None]) -> None:
 
 
 def _build(target: Path, build: Callable[[Path], None]) -> None:
-    building = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name[:7]}-"))
+    building = Path(tempfile.mkdtemp(dir=target.parent, prefix=unfinished_prefix()))
     try:
         build(building)
         building.chmod(0o755)

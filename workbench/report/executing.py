@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import WorkbenchError
+from workbench.session import VARIABLE, session_dir, session_id
 
 _QUIET = ("--HistoryManager.enabled=False", "--log-level=CRITICAL")
 
@@ -24,7 +25,7 @@ def execute(source: Path, target: Path, run: Path) -> Any:
 
     logging.getLogger("papermill").setLevel(logging.WARNING)
     parameters = {"run_path": os.path.relpath(run, target.parent)}
-    with tempfile.TemporaryDirectory(prefix="workbench-ipython-") as profile:
+    with tempfile.TemporaryDirectory(dir=session_dir(), prefix="k.") as profile:
         try:
             return papermill.execute_notebook(
                 str(source),
@@ -61,7 +62,7 @@ def _kernel_manager(profile: str) -> type[Any]:
         argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", *_QUIET],
         display_name="Python 3",
         language="python",
-        env={"PYTHONPATH": path, "IPYTHONDIR": profile, "PYDEVD_DISABLE_FILE_VALIDATION": "1"},
+        env={VARIABLE: session_id(), "PYTHONPATH": path, "IPYTHONDIR": profile, "PYDEVD_DISABLE_FILE_VALIDATION": "1"},
     )
 
     class ThisInterpreter(AsyncKernelManager):

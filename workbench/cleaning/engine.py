@@ -1,0 +1,85 @@
+"""What Docker Engine has with a dead session's label: containers in any state, networks, images."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from workbench import capabilities
+from workbench.cleaning.scope import LABEL, Leftover, Scope
+
+
+class Unreachable(Exception):
+    """There is an engine on this machine, and it does not answer: what it has could not be looked at."""
+
+
+def find_containers(scope: Scope) -> Iterator[Leftover]:
+    """Each container that may go, also a paused or an exited one, with its anonymous volumes."""
+    with _client() as client:
+        if client is not None:
+            found = client.containers.list(all=True, filters={"label": LABEL}, ignore_removed=True)
+            yield from _taken(scope, found, lambda each: each.labels, lambda each: each.remove(force=True, v=True))
+
+
+def find_networks(scope: Scope) -> Iterator[Leftover]:
+    """Each network that may go; after the containers that it connects."""
+    with _client() as client:
+        if client is not None:
+            found = client.networks.list(filters={"label": LABEL})
+            yield from _taken(scope, found, lambda each: each.attrs.get("Labels"), lambda each: each.remove())
+
+
+def find_images(scope: Scope) -> Iterator[Leftover]:
+    """Each image that was made for one session, with its tags; after the containers that ran it."""
+    with _client() as client:
+        if client is not None:
+            found = client.images.list(all=True, filters={"label": LABEL})
+            yield from _taken(
+                scope, found, lambda each: each.labels, lambda each: client.images.remove(each.id, force=True)
+            )
+
+
+def _taken(
+    scope: Scope, things: list[Any], labels: Callable[[Any], Any], remove: Callable[[Any], Any]
+) -> Iterator[Leftover]:
+    for thing in things:
+        name = str(getattr(thing, "name", None) or ", ".join(getattr(thing, "tags", ())) or thing.short_id)
+        if scope.takes_instance((labels(thing) or {}).get(LABEL, ""), name):
+            yield Leftover(name, lambda thing=thing: _remove(thing, remove))  # type: ignore[misc]
+
+
+def _remove(thing: Any, remove: Callable[[Any], Any]) -> bool:
+    import docker.errors
+
+    try:
+        remove(thing)
+    except docker.errors.NotFound:
+        return False
+    except docker.errors.APIError as error:
+        if "already in progress" in str(error):  # another clean-up is at it
+            return False
+        raise OSError(f"Docker Engine refuses: {error.explanation or error}") from error
+    return True
+
+
+@contextlib.contextmanager
+def _client() -> Iterator[Any]:
+    """A client of the engine, None on a machine that has none; raises Unreachable."""
+    found = capabilities.docker()
+    if not found:
+        if os.environ.get("DOCKER_HOST") or shutil.which("docker") or shutil.which("dockerd"):
+            raise Unreachable(found.detail)
+        yield None
+        return
+    import docker
+    import docker.errors
+    import requests.exceptions
+
+    try:  # also where it has gone since it was found
+        with contextlib.closing(docker.from_env(timeout=30)) as client:
+            yield client
+    except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
+        raise Unreachable(str(error)) from error
