@@ -6,6 +6,7 @@ from workbench.findings.boxes import isolation, noisy_neighbour
 from workbench.findings.burst import scaling
 from workbench.findings.cold import cold_start
 from workbench.findings.finding import Finding
+from workbench.findings.matrix import matrix, pressure_effects
 from workbench.findings.money import cost
 from workbench.findings.selecting import Measured
 from workbench.findings.summary import READINGS, compared, conclusions, findings, missing
@@ -20,7 +21,9 @@ __all__ = [
     "cost",
     "findings",
     "isolation",
+    "matrix",
     "missing",
     "noisy_neighbour",
+    "pressure_effects",
     "scaling",
 ]
