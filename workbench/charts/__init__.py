@@ -9,19 +9,25 @@ from workbench.charts.boxes import isolation, noisy_neighbour
 from workbench.charts.burst import scaling
 from workbench.charts.forces import tradeoff_table
 from workbench.charts.growing import LiveLatency, live
+from workbench.charts.matrix import isolation_matrix, pressures
 from workbench.charts.money import cost
 from workbench.charts.page import PAGE_WIDTH, javascript, to_html
 from workbench.charts.phases import cold_start
+from workbench.charts.steps import boot_phases, image_build
 
 __all__ = [
     "PAGE_WIDTH",
     "LiveLatency",
+    "boot_phases",
     "cold_start",
     "cost",
+    "image_build",
     "isolation",
+    "isolation_matrix",
     "javascript",
     "live",
     "noisy_neighbour",
+    "pressures",
     "scaling",
     "to_html",
     "tradeoff_table",

@@ -13,12 +13,12 @@ from workbench.findings import boxes
 from workbench.findings.selecting import Measured, name_of, sandbox_of, select
 from workbench.findings.wording import capitalised, times
 
-_VERDICTS: dict[str, tuple[str, str, str, float]] = {
+VERDICTS: dict[str, tuple[str, str, str, float]] = {
     "held": ("circle", BLUE, "held", 0.0),
     "broken": ("x", VERMILLION, "broken", 0.5),
     "not testable": ("line-ew-open", GREY, "not testable", 1.0),
 }
-_TINTS = (
+TINTS = (
     (0.0, "#d6e9f5"),
     (0.33, "#d6e9f5"),
     (0.33, "#fbdccb"),
@@ -38,25 +38,14 @@ def isolation(measured: Measured) -> go.Figure:
     keys = list(questions)
     levels: list[list[float | None]] = [[None] * len(shown) for _ in keys]
     figure = go.Figure()
-    marks: dict[str, list[tuple[int, int, str]]] = {verdict: [] for verdict in _VERDICTS}
+    marks: dict[str, list[tuple[int, int, str, str]]] = {verdict: [] for verdict in VERDICTS}
     for column, m in enumerate(shown):
         for probe in boxes.probes(m):
-            levels[keys.index(probe.name)][column] = _VERDICTS[probe.verdict][3]
-            marks[probe.verdict].append((column, keys.index(probe.name), probe.observed))
-    figure.add_trace(
-        go.Heatmap(
-            z=levels,
-            zmin=0,
-            zmax=1,
-            colorscale=[list(t) for t in _TINTS],
-            showscale=False,
-            xgap=4,
-            ygap=4,
-            hoverinfo="skip",
-        )
-    )
+            levels[keys.index(probe.name)][column] = VERDICTS[probe.verdict][3]
+            marks[probe.verdict].append((column, keys.index(probe.name), VERDICTS[probe.verdict][2], probe.observed))
+    add_tints(figure, levels)
     for verdict, cells in marks.items():
-        _add_verdicts(figure, verdict, cells)
+        add_verdicts(figure, verdict, cells)
     columns = [f"<b>{safe(capitalised(name_of(m)))}</b><br>{safe(sandbox_of(m))}" for m in shown]
     wrapped = ["<br>".join(safe(line) for line in textwrap.wrap(questions[key], 44)) for key in keys]
     figure.update_xaxes(tickvals=list(range(len(shown))), ticktext=columns, side="top", showgrid=False, zeroline=False)
@@ -67,19 +56,38 @@ def isolation(measured: Measured) -> go.Figure:
     return finish(figure, finding, "Asked from inside the service, beside a neighbour.", 22 * lines + 10, x_on_top=True)
 
 
-def _add_verdicts(figure: go.Figure, verdict: str, cells: Sequence[tuple[int, int, str]]) -> None:
-    symbol, colour, word, _ = _VERDICTS[verdict]
+def add_tints(figure: go.Figure, levels: list[list[float | None]]) -> None:
+    """The cells of a grid, tinted by verdict (the last of each of VERDICTS)."""
+    figure.add_trace(
+        go.Heatmap(
+            z=levels,
+            zmin=0,
+            zmax=1,
+            colorscale=[list(t) for t in TINTS],
+            showscale=False,
+            xgap=4,
+            ygap=4,
+            hoverinfo="skip",
+        )
+    )
+
+
+def add_verdicts(
+    figure: go.Figure, verdict: str, cells: Sequence[tuple[int, int, str, str]], left: float = 0.28
+) -> None:
+    """One verdict's symbol, with a word, in each of its cells (column, row, word, what the hover says)."""
+    symbol, colour, _, _ = VERDICTS[verdict]
     figure.add_trace(
         go.Scatter(
-            x=[x - 0.28 for x, _, _ in cells],
-            y=[y for _, y, _ in cells],
+            x=[x - left for x, _, _, _ in cells],
+            y=[y for _, y, _, _ in cells],
             mode="markers+text",
-            text=[f"  {word}"] * len(cells),
+            text=[f"  {safe(word)}" for _, _, word, _ in cells],
             textposition="middle right",
             textfont={"size": 14, "color": INK},
             showlegend=False,
             marker={"symbol": symbol, "size": 13, "color": colour, "line": {"width": 2, "color": colour}},
-            hovertext=["<br>".join(safe(line) for line in textwrap.wrap(seen, 70)) for _, _, seen in cells],
+            hovertext=["<br>".join(safe(line) for line in textwrap.wrap(seen, 70)) for _, _, _, seen in cells],
             hovertemplate="%{hovertext}<extra></extra>",
         )
     )

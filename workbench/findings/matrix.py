@@ -61,7 +61,7 @@ def pressures(m: Measurement) -> tuple[Pressed, ...]:
     return tuple(_pressed(entry) for entry in entries(m.detail.get("pressures")) if isinstance(entry, Mapping))
 
 
-def matrix(measured: Measured) -> Finding:
+def isolation_matrix(measured: Measured) -> Finding:
     """The finding of the probes in the matrix."""
     selection = columns(measured)
     tested = {m.deployment: probes(m) for m in selection.measurements if probes(m)}
@@ -102,7 +102,7 @@ def pressure_effects(measured: Measured) -> Finding:
         else f"No pressure slows a victim by more than a quarter beyond the noise: {listed(found)}"
     )
     sentences = [
-        "A neighbour presses while the victim is asked for the same work as before and after; 1 is no effect, and a box "
+        "A neighbour presses while the victim is asked for the same work as before and after. 1 is no effect; a box "
         "counts as broken when requests fail or the whole 95 % interval of the median's ratio is above 1.25."
     ]
     sentences += [_sentence(name, each) for name, each in found.items()]
