@@ -103,7 +103,7 @@ PRESSURES = (
     Pressure("memory bomb", "Does a neighbour that takes all memory leave it alone?", memory_bomb),
     Pressure("fork bomb", "Does a neighbour that starts processes without end leave it alone?", fork_bomb),
     Pressure("tmp filled", "Does a neighbour that fills /tmp leave it alone?", tmp_filled),
-    Pressure("cpu hog", "Does a neighbour that takes all CPU leave it alone?", cpu_hog),
+    Pressure("CPU hog", "Does a neighbour that takes all CPU leave it alone?", cpu_hog),
     Pressure("disk hog", "Does a neighbour that keeps the disk busy leave it alone?", disk_hog),
     Pressure("connection flood", "Does a neighbour that floods it with connections leave it alone?", connection_flood),
 )

@@ -145,7 +145,10 @@ def perf_event_open(library):
     counter = bytearray(112)
     counter[0], counter[4], counter[40] = 1, len(counter), 1  # kind: software's clocks; size; not started
     given = (ctypes.c_char * 112).from_buffer(counter)
-    return library.syscall(number("perf_event_open"), ctypes.byref(given), -1, 0, -1, 0)
+    result = library.syscall(number("perf_event_open"), ctypes.byref(given), -1, 0, -1, 0)
+    if result < 0 and ctypes.get_errno() == errno.ENODEV:  # gVisor's way to say that it has none
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    return result
 
 
 def keyctl(library):
