@@ -49,7 +49,7 @@ def run(service: Service, *, sandboxes: str, out: Path, quick: bool) -> None:
             shown.update("deploy", place, len(names))
             columns[name] = _column(stack, service, name)
         shown.update("deploy", len(names), len(names))
-        rounds, window_s = (1, 0.6) if quick else (3, 1.0)
+        rounds, window_s = (1, 0.4) if quick else (3, 1.0)
         try:
             found = isolation_matrix(columns, rounds=rounds, window_s=window_s, progress=shown.update)
         except Interrupted as interrupt:

@@ -54,7 +54,7 @@ class Effect:
         presses.start()
         try:
             time.sleep(SETTLE_S)
-            self._watch("during", pair.victim, window_s)
+            self._watch("during", pair.victim, window_s, presses)
         finally:
             presses.join()
         self.during_s.append([began, time.monotonic()])
@@ -99,9 +99,10 @@ class Effect:
         found = bootstrap_ratio(times, before, q)
         return {name: found.value, f"ci95_{name}": [found.low, found.high]}
 
-    def _watch(self, window: str, victim: Deployment, window_s: float) -> None:
+    def _watch(self, window: str, victim: Deployment, window_s: float, presses: threading.Thread | None = None) -> None:
+        """For that long, and for as long as the neighbour presses: what it does last may be what hurts."""
         end = time.monotonic() + window_s
-        while time.monotonic() < end:
+        while time.monotonic() < end or (presses is not None and presses.is_alive()):
             try:
                 self.ms[window].append(victim.invoke(WORK).latency_ms)
                 time.sleep(PAUSE_S)

@@ -1,5 +1,7 @@
 """Pressures that last: on processes, space, disk and connections. Each ends at its deadline, with its instance at the
 latest, and leaves nothing: files have no name from the moment they are opened, and children end when their parent does.
+
+What is pressed up to a limit may take a slow machine longer than it was given: it then has until a deadline of its own.
 """
 
 import errno
@@ -19,13 +21,15 @@ MOST_MEMBERS = 400
 MOST_CONNECTIONS = 5000
 AT_ONCE = 50
 RETRY_S = 0.005
+TO_THE_LIMIT_S = 10.0
 PATIENCE_S = 0.3
 
 
 def fork_bomb(members, seconds):
     """Start processes until `members` are there or no more are allowed, and go on trying until the time is over."""
     until = time.monotonic() + min(float(seconds), LONGEST_S)
-    pid, progress = in_child(lambda report: multiply(min(int(members), MOST_MEMBERS), until, report))
+    latest = time.monotonic() + max(float(seconds), TO_THE_LIMIT_S)
+    pid, progress = in_child(lambda report: multiply(min(int(members), MOST_MEMBERS), until, latest, report))
     told = b""
     try:
         while piece := os.read(progress, 4096):
@@ -42,12 +46,15 @@ def fork_bomb(members, seconds):
     }
 
 
-def multiply(members, until, report):
+def multiply(members, until, latest, report):
     """In a child: fork, up to the deadline or the parent's end; all that was forked ends with this process."""
     lifeline, held = os.pipe()
     parent_gone, children, refused = select.poll(), [], 0
     parent_gone.register(report, 0)
-    while time.monotonic() < until and not parent_gone.poll(0):
+    while not parent_gone.poll(0):
+        at_the_limit = refused or len(children) >= members
+        if time.monotonic() >= (until if at_the_limit else latest):
+            break
         if len(children) >= members:
             time.sleep(RETRY_S)
             continue
@@ -76,12 +83,13 @@ def fill_tmp(most_mb, unlimited_mb, seconds):
     than `unlimited_mb`.
     """
     until = time.monotonic() + min(float(seconds), LONGEST_S)
+    latest = time.monotonic() + max(float(seconds), TO_THE_LIMIT_S)
     size = size_mb(tempfile.gettempdir())
     limited = size is not None and size <= int(most_mb)
     wanted, written, full = int(most_mb) + 1 if limited else int(unlimited_mb), 0, False
     with tempfile.TemporaryFile() as file:
         try:
-            while written < wanted and time.monotonic() < until:
+            while written < wanted and time.monotonic() < latest:
                 os.write(file.fileno(), BLOCK)
                 written += 1
         except OSError as error:
