@@ -60,6 +60,21 @@ def compare(
 
 
 @app.command()
+def matrix(
+    service: Annotated[str, typer.Argument(help="A directory with a handler, or the name of a sample.")] = "pricing",
+    handler: Annotated[str, typer.Option(help="module.function in that directory.")] = "app.handler",
+    sandboxes: Annotated[str, typer.Option(help="Which to compare, with commas between; default: all.")] = "",
+    out: Annotated[Path, typer.Option(help="Where matrix.json and matrix.html go.")] = Path("out"),
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer samples: a look, not a basis for a decision.")] = False,
+) -> None:
+    """Try every sandbox of this machine: what an instance sees, and what a neighbour's pressure does to it."""
+    from workbench import main_job, matrix_job
+
+    found = main_job.find_service(service, handler, memory_mb=1769, timeout_s=30)
+    matrix_job.run(found, sandboxes=sandboxes, out=out, quick=quick)
+
+
+@app.command()
 def serve(
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.")] = 0,
     isolation: Annotated[str, typer.Option(help="auto, namespaces, process or docker.")] = "auto",

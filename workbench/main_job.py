@@ -54,10 +54,10 @@ def run(service: Service, *, deployments: str, payload: Any, out: Path, quick: b
     `deployments`: names with commas between, each perhaps with a sandbox of its own: `serverless,container:namespaces`.
     """
     sandboxes = _chosen(deployments)
-    _check_writable(out)
+    check_writable(out)
     console = Console()
     clean()  # what a session that was killed may have left: before measuring, so that it disturbs nothing
-    with _Shown(console) as shown:
+    with Shown(console) as shown:
         try:
             measured = comparison.compare(
                 service,
@@ -110,7 +110,8 @@ def _chosen(deployments: str) -> dict[str, str]:
     return chosen
 
 
-def _check_writable(out: Path) -> None:
+def check_writable(out: Path) -> None:
+    """Make the directory `out`; raises DeploymentError where nothing can be written to it."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         probe = out / ".writable"
@@ -141,7 +142,7 @@ def _print(console: Console, measured: Run) -> None:
     console.print()
 
 
-class _Shown:
+class Shown:
     """The stages of the job as a progress display: live on a terminal, a line per stage elsewhere."""
 
     def __init__(self, console: Console) -> None:
@@ -157,7 +158,7 @@ class _Shown:
         )
         self._tasks: dict[str, Any] = {}
 
-    def __enter__(self) -> _Shown:
+    def __enter__(self) -> Shown:
         self._bar.start()
         return self
 

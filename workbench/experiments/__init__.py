@@ -8,7 +8,18 @@ from workbench.experiments.cold_start import cold_start
 from workbench.experiments.cost import cost
 from workbench.experiments.delivery import delivery
 from workbench.experiments.isolation import isolation
+from workbench.experiments.isolation_matrix import isolation_matrix
 from workbench.experiments.progress import Interrupted, Progress, silent
 from workbench.experiments.scaling import scaling
 
-__all__ = ["Interrupted", "Progress", "cold_start", "cost", "delivery", "isolation", "scaling", "silent"]
+__all__ = [
+    "Interrupted",
+    "Progress",
+    "cold_start",
+    "cost",
+    "delivery",
+    "isolation",
+    "isolation_matrix",
+    "scaling",
+    "silent",
+]

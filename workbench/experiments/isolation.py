@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from workbench.deployment import Deployment
-from workbench.errors import WorkbenchError
-from workbench.experiments.limits import LIMITED, memory_limit
+from workbench.experiments.neighbours import neighbours, probe_all
 from workbench.experiments.noise import Noise
-from workbench.experiments.probes import Pair, Probe, look_around, process_limit, result_of, tmp_limit
-from workbench.experiments.probing import ask, probe_beside, probe_service
+from workbench.experiments.probes import Pair, Probe
 from workbench.experiments.progress import Progress, keeping, silent
 from workbench.records import Measurement, Provenance
 
@@ -22,12 +19,13 @@ def isolation(
 ) -> tuple[Measurement, ...]:
     """Two probes side by side, a victim and its neighbour, deployed beside each deployment and the same way.
 
-    The neighbour hides a secret; the victim looks for it in processes, environments, files and memory, tries to
-    signal and to reach the neighbour and to write where it should not. A third takes more memory and processes than it
-    may. Then the victim's unit of work is timed alone and beside a neighbour that takes all the CPU it gets: `rounds`
-    times `window_s` seconds each, alone and beside in turn, interleaved over the deployments. Samples: milliseconds of
-    the victim's work beside the busy neighbour. Detail: probes (held is None where it could not be tried, `observed`
-    has the reason), held, tried, noisy (alone_ms, beside_ms, ratio_p50 and its bootstrap interval, ratio_p95).
+    The neighbour hides a secret; the victim looks for it in processes, environments, files and memory, tries to signal
+    and to reach the neighbour and to write where it should not, and looks which machine is under it. A third takes more
+    memory and processes than it may. Then the victim's unit of work is timed alone and beside a neighbour that takes
+    all the CPU it gets: `rounds` times `window_s` seconds each, alone and beside in turn, interleaved over the
+    deployments. Samples: milliseconds of the victim's work beside the busy neighbour. Detail: probes (held is None
+    where it could not be tried, `observed` has the reason), held, tried, noisy (alone_ms, beside_ms, ratio_p50 and its
+    bootstrap interval, ratio_p95).
     Everything started here is stopped here. Raises what deploying raises, and Interrupted.
     """
     tell = progress or silent
@@ -44,9 +42,8 @@ def isolation(
         pairs: list[Pair] = []
         for place, deployment in enumerate(deployments):
             tell("isolation", place, total)
-            pairs.append(open_pairs.enter_context(_pair(deployment)))
-            probed[place] += look_around(pairs[place])
-            probed[place] += _limits(deployment)
+            pairs.append(open_pairs.enter_context(neighbours(deployment, deployment.service.resources)))
+            probed[place] += probe_all(deployment, pairs[place])
         for turn in range(rounds):
             for place, pair in enumerate(pairs):
                 tell("isolation", len(deployments) * (1 + turn) + place, total)
@@ -55,38 +52,6 @@ def isolation(
             probed[place].append(noise[place].probe())
         tell("isolation", total, total)
     return so_far(True)
-
-
-@contextlib.contextmanager
-def _pair(deployment: Deployment) -> Iterator[Pair]:
-    """A victim and a neighbour who hides a secret, both with the limits of the service under test."""
-    secret = f"secret-{secrets.token_hex(16)}"
-    resources = deployment.service.resources
-    with contextlib.ExitStack() as stack:
-        victim = stack.enter_context(probe_beside(deployment, "victim", resources))
-        # The neighbour is deployed beside the victim, as one tenant beside another.
-        neighbour = victim.beside(probe_service("neighbour", resources, PROBE_SECRET=secret))
-        stack.callback(neighbour.close)
-        planted = ask(neighbour, "plant", secret=secret)
-        stack.callback(_forget, neighbour)
-        yield Pair(victim, neighbour, secret, planted, ask(victim, "whoami"))
-
-
-def _forget(neighbour: Deployment) -> None:
-    # Where nothing boxes the neighbour in, its file lies on this machine. If it cannot answer, its own /tmp is gone.
-    with contextlib.suppress(WorkbenchError):
-        ask(neighbour, "forget")
-
-
-def _limits(deployment: Deployment) -> list[Probe]:
-    """Whether memory, processes and /tmp end where they should, tried on a small instance of its own."""
-    with probe_beside(deployment, "limits", LIMITED) as probe:
-        found = [
-            result_of("process limit", "Is the number of its processes limited?", lambda: process_limit(probe)),
-            result_of("tmp limit", "Is the space of its /tmp limited?", lambda: tmp_limit(probe)),
-        ]
-        memory = memory_limit(probe)
-    return [Probe("memory limit", "Does its memory limit hold?", memory.held, memory.observed), *found]
 
 
 def _measurement(deployment: Deployment, probed: Sequence[Probe], noise: Noise, *, complete: bool) -> Measurement:

@@ -145,7 +145,7 @@ def _files(pair: Pair) -> Answer:
 
 
 def _ports(pair: Pair) -> Answer:
-    wanted = _addresses(pair)
+    wanted = addresses_of(pair.neighbour, pair.planted, pair.victim)
     if not wanted:
         return None, "the neighbour listens nowhere that it knows of"
     got = ask(pair.victim, "connect", addresses=wanted)
@@ -163,15 +163,15 @@ def _ports(pair: Pair) -> Answer:
     return True, f"none of its neighbour's {len(wanted)} addresses answered ({others} listening ports in sight)"
 
 
-def _addresses(pair: Pair) -> list[list[Any]]:
-    """Where the neighbour may be reached: its listeners on loopback and on its own addresses, and its endpoint."""
+def addresses_of(deployment: Deployment, facts: dict[str, Any], seen_from: Deployment) -> list[list[Any]]:
+    """Where one may be reached: its listeners (of `facts`) on loopback and on its own addresses, and its endpoint."""
     found: list[list[Any]] = []
-    for host, port in pair.planted["listeners"]:
-        hosts = ["127.0.0.1", *pair.planted["addresses"]] if host == "0.0.0.0" else [host]
+    for host, port in facts["listeners"]:
+        hosts = ["127.0.0.1", *facts["addresses"]] if host == "0.0.0.0" else [host]
         found += [[h, port] for h in hosts]
-    endpoint = urlsplit(pair.neighbour.endpoint)
+    endpoint = urlsplit(deployment.endpoint)
     # Where every service has the same endpoint, it is the platform's and meant to be reached.
-    if endpoint.port and pair.neighbour.endpoint != pair.victim.endpoint:
+    if endpoint.port and deployment.endpoint != seen_from.endpoint:
         found.append([endpoint.hostname, endpoint.port])
     return [address for place, address in enumerate(found) if address not in found[:place]]
 

@@ -6,21 +6,27 @@ from workbench.findings.boxes import isolation, noisy_neighbour
 from workbench.findings.burst import scaling
 from workbench.findings.cold import cold_start
 from workbench.findings.finding import Finding
+from workbench.findings.matrix import isolation_matrix, pressure_effects
 from workbench.findings.money import cost
 from workbench.findings.selecting import Measured
+from workbench.findings.steps import boot_phases, image_build
 from workbench.findings.summary import READINGS, compared, conclusions, findings, missing
 
 __all__ = [
     "READINGS",
     "Finding",
     "Measured",
+    "boot_phases",
     "cold_start",
     "compared",
     "conclusions",
     "cost",
     "findings",
+    "image_build",
     "isolation",
+    "isolation_matrix",
     "missing",
     "noisy_neighbour",
+    "pressure_effects",
     "scaling",
 ]

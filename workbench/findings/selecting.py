@@ -38,7 +38,7 @@ class Selection:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader must know before believing the numbers: what is absent, interrupted or without an answer."""
-        what = EXPERIMENTS.get(self.experiment, self.experiment)
+        what = EXPERIMENTS.get(self.experiment, self.experiment.replace("_", " "))
         found = []
         if not self.measurements:
             found.append(f"No {what} was measured.")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from workbench.records import Run
 from workbench.report.executing import execute
-from workbench.report.page import to_page
+from workbench.report.page import to_page, write_whole
 
 NOTEBOOK = "report.ipynb"
 PAGE = "report.html"
@@ -32,7 +30,7 @@ def write(run_path: str | Path, out_dir: str | Path, progress: Progress | None =
     tell("report", 0, 2)
     notebook = execute(source(), out / NOTEBOOK, run)
     tell("report", 1, 2)
-    page = _write_whole(out / PAGE, to_page(notebook))
+    page = write_whole(out / PAGE, to_page(notebook))
     tell("report", 2, 2)
     return out / NOTEBOOK, page
 
@@ -43,16 +41,3 @@ def source() -> Path:
     ours = package.parent / "notebooks" / _NAME
     # An unrelated `notebooks/` may lie beside an installed package: only a repository has pyproject.toml there too.
     return ours if ours.is_file() and (package.parent / "pyproject.toml").is_file() else Path(__file__).with_name(_NAME)
-
-
-def _write_whole(target: Path, text: str) -> Path:
-    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(name, 0o644)
-        os.replace(name, target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    return target

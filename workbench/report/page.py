@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import html
+import os
+import tempfile
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from workbench import charts
@@ -25,6 +28,11 @@ def to_page(notebook: Any, title: str = "Comparison of deployments") -> str:
     )
     exporter: Any = HTMLExporter(template_name="basic", config=settings)  # type: ignore[no-untyped-call]
     body, _ = exporter.from_notebook_node(notebook)
+    return document(str(body), title)
+
+
+def document(body: str, title: str) -> str:
+    """A whole page round a body of HTML, with the style and plotly.js in it."""
     style = resources.files(__package__).joinpath("page.css").read_text(encoding="utf-8")
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -45,15 +53,31 @@ def _figures_to_html(notebook: Any) -> None:
                 continue
             figure = data.pop(_FIGURE)
             count += 1
-            label = html.escape(_title(figure), quote=True)
-            drawn = charts.to_html({"data": figure["data"], "layout": figure["layout"]}, f"figure-{count}")
             data.clear()
-            data["text/html"] = (
-                f'<figure role="img" aria-label="{label}">{drawn}'
-                "<noscript>This figure needs JavaScript.</noscript></figure>"
-            )
+            data["text/html"] = figure_html(figure, f"figure-{count}")
+
+
+def figure_html(figure: Any, identifier: str) -> str:
+    """A figure's JSON as part of a page made by `document`."""
+    label = html.escape(_title(figure), quote=True)
+    drawn = charts.to_html({"data": figure["data"], "layout": figure["layout"]}, identifier)
+    return f'<figure role="img" aria-label="{label}">{drawn}<noscript>This figure needs JavaScript.</noscript></figure>'
 
 
 def _title(figure: Any) -> str:
     text = str(figure.get("layout", {}).get("title", {}).get("text", "figure"))
     return html.unescape(text.replace("<b>", "").replace("</b>", "").replace("<br>", " "))
+
+
+def write_whole(target: Path, text: str) -> Path:
+    """Write a page atomically: a reader sees the old one or the whole new one."""
+    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(name, 0o644)
+        os.replace(name, target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    return target

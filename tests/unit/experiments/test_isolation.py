@@ -197,4 +197,4 @@ def test_probes_are_kept_even_when_the_noise_never_began(make: Any) -> None:
         isolation(make(), rounds=1, window_s=0.05, progress=stop)
     (kept,) = caught.value.measurements
     assert kept.samples == ()
-    assert len(kept.detail["probes"]) == 10
+    assert len(kept.detail["probes"]) == 16

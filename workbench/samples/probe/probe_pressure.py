@@ -8,6 +8,7 @@ import hashlib
 import mmap
 import os
 import select
+import tempfile
 import threading
 import time
 
@@ -122,11 +123,16 @@ def burn(deadline, parent):
         work(500)
 
 
-def work(rounds=8000):
-    """A unit of work that needs the CPU and nothing else: a chain of SHA-256 digests."""
+def work(rounds=8000, write_kb=0):
+    """A unit of work that needs the CPU, a chain of SHA-256 digests; and the disk, where it is told to write."""
     digest = b"workbench"
     for _ in range(int(rounds)):
         digest = hashlib.sha256(digest).digest()
+    if write_kb:
+        with tempfile.TemporaryFile() as file:
+            file.write(bytes(1024 * int(write_kb)))
+            file.flush()
+            os.fsync(file.fileno())
     return {"rounds": int(rounds), "digest": digest.hex()[:16]}
 
 

@@ -1,0 +1,34 @@
+"""Charts of what was measured, as plotly figures; each takes a run or its measurements.
+
+Every figure states its finding as its title, says below how its numbers were obtained and what is missing, and can be
+read without colour. A partial run draws what there is. This package alone imports plotly: what is said is worked out in
+`findings`, what is drawn is here, one concept a file.
+"""
+
+from workbench.charts.boxes import isolation, noisy_neighbour
+from workbench.charts.burst import scaling
+from workbench.charts.forces import tradeoff_table
+from workbench.charts.growing import LiveLatency, live
+from workbench.charts.matrix import isolation_matrix, pressures
+from workbench.charts.money import cost
+from workbench.charts.page import PAGE_WIDTH, javascript, to_html
+from workbench.charts.phases import cold_start
+from workbench.charts.steps import boot_phases, image_build
+
+__all__ = [
+    "PAGE_WIDTH",
+    "LiveLatency",
+    "boot_phases",
+    "cold_start",
+    "cost",
+    "image_build",
+    "isolation",
+    "isolation_matrix",
+    "javascript",
+    "live",
+    "noisy_neighbour",
+    "pressures",
+    "scaling",
+    "to_html",
+    "tradeoff_table",
+]
