@@ -16,6 +16,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -44,7 +45,7 @@ class Replicas:
         self.sandbox = sandbox
         self._launch = launch
         self._service = service
-        self._code = runnable(service)
+        self._code = self._made_ready(service)
         self._history = History()
         self._lock = threading.RLock()
         self._replicas: list[Replica] = []
@@ -139,7 +140,8 @@ class Replicas:
         old_service, old_code = self._service, self._code
         with self._lock:
             old = [r for r in self._replicas if r.wanted]
-        self._service, self._code = service, runnable(service)
+        self._code = self._made_ready(service)
+        self._service = service
         fresh: list[Replica] = []
         try:
             for _ in range(max(1, len(old))):
@@ -149,6 +151,10 @@ class Replicas:
             self._stop(fresh)
             raise
         self._stop(old)
+
+    def _made_ready(self, service: Service) -> Path:
+        """What is done once for a version, before its instances start: its code as a directory."""
+        return runnable(service)
 
     def beside(self, service: Service) -> Self:
         """Another service on the same kind of sandbox, as a neighbour."""
