@@ -6,13 +6,15 @@ that much after the start: each is a new interpreter, about 30 ms of CPU inside 
 falls into a cold start and takes less than 0.2% of one CPU else. What a service is given as environment (secrets too)
 comes with the container and is no part of the image.
 
-A `Dockerfile` in the service's directory is used instead of the one written here, with the same folders beside it.
+A `Dockerfile` in the service's directory is used instead of the one written here, with the same folders beside it. The
+base that it names in `ARG BASE=` is taken, unless that is our own of some other day.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -84,9 +86,10 @@ def image_context(service: Service, *, base: str = "", code: Path | None = None)
     """
     code = code or unpacked(package(service))
     language = languages.of(service.runtime)
-    base = base or bases.default(language)
     names = {path.relative_to(code).as_posix(): path for path in sorted(code.rglob("*")) if path.is_file()}
     brought = names.pop(DOCKERFILE, None)
+    own_text = brought.read_text(encoding="utf-8", errors="replace") if brought is not None else ""
+    base = base or bases.default(language, _base_in(own_text))
     needed = _dependencies(names)
     folders = {
         "dependencies": {name: path for name, path in names.items() if name in needed},
@@ -97,8 +100,13 @@ def image_context(service: Service, *, base: str = "", code: Path | None = None)
         tree = languages.tree(language)
         if tree is not None:
             folders["language"] = _tree(tree)
-    text = _dockerfile(service, base, folders) if brought is None else brought.read_text(encoding="utf-8")
+    text = own_text or _dockerfile(service, base, folders)
     return ImageContext(service.name, base, text, brought is not None, folders, _digest(base, text, folders))
+
+
+def _base_in(dockerfile: str) -> str:
+    found = re.search(r"^ARG BASE=(\S+)", dockerfile, re.MULTILINE | re.IGNORECASE)
+    return found[1] if found is not None else ""
 
 
 def _dependencies(names: dict[str, Path]) -> frozenset[str]:

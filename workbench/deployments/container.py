@@ -42,11 +42,21 @@ class ContainerDeployment(Replicas):
             self._images.prepare(service, code)
         return code
 
+    def logs(self, instance_id: str) -> str:
+        """What an instance printed lately, and last what the engine's own health check says of it."""
+        text = super().logs(instance_id)
+        health = self._images.health(instance_id) if self._images is not None else ""
+        if not health:
+            return text
+        return f"{text}{'' if not text or text.endswith(chr(10)) else chr(10)}[workbench] health check: {health}\n"
+
     def close(self) -> None:
         """Stop every instance, then remove the images that were built for them."""
-        super().close()
-        if self._images is not None:
-            self._images.close()
+        try:
+            super().close()
+        finally:
+            if self._images is not None:
+                self._images.close()
 
 
 def deploy(service: Service, sandbox: str = "auto") -> ContainerDeployment:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
+import weakref
 from pathlib import Path
 
 from workbench.image import ImageContext, image_context
@@ -21,6 +22,7 @@ class Images:
         self._lock = threading.Lock()
         self._tags: dict[Path, str] = {}
         self._built: set[str] = set()
+        self._boxes: weakref.WeakValueDictionary[str, docker.DockerSandbox] = weakref.WeakValueDictionary()
 
     def prepare(self, service: Service, code: Path) -> str:
         """Build the image of this version, unless this deployment has it; its tag. Raises what building raises."""
@@ -38,7 +40,14 @@ class Images:
         """Start an instance of the version whose code `spec` names."""
         with self._lock:
             tag = self._tags[spec.code]
-        return docker.launch(spec, image=tag)
+        box = docker.launch(spec, image=tag)
+        self._boxes[spec.name] = box
+        return box
+
+    def health(self, instance_id: str) -> str:
+        """What the engine's health check says of the instance (see `DockerSandbox.health`)."""
+        box = self._boxes.get(instance_id)
+        return box.health() if box is not None else ""
 
     def close(self) -> None:
         """Remove the images; the base stays, for the next."""

@@ -19,9 +19,14 @@ ROOT_REPOSITORY = "workbench/rootfs"
 _OWN = "workbench/"
 
 
-def default(language: str = "python") -> str:
-    """The image that a service in `language` is built on: the variable's, else our own, else Python's slim image."""
-    if named := os.environ.get(VARIABLE, ""):
+def default(language: str = "python", named: str = "") -> str:
+    """The image that a service in `language` is built on.
+
+    The variable's; else the one `named` in its Dockerfile, if somebody else's; else our own, or Python's slim image.
+    """
+    if of_environment := os.environ.get(VARIABLE, ""):
+        return of_environment
+    if named and not is_own(named):
         return named
     if sys.platform != "linux":
         return f"python:{sys.version_info.major}.{sys.version_info.minor}-slim"

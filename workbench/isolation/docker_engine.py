@@ -93,5 +93,6 @@ def translated(what: str) -> Iterator[None]:
         raise DeploymentError(f"Docker Engine refused to {what}: {error.explanation or error}.") from error
     except REFUSED as error:
         raise DeploymentError(
-            f"Docker Engine could not be asked to {what} ({error}). See that it runs (`docker version`)."
+            f"Docker Engine could not be asked to {what} ({error}). See that it runs (`docker version`); "
+            "`workbench clean` removes what it still has of this."
         ) from error
