@@ -45,10 +45,10 @@ def test_what_an_installer_recorded_is_a_dependency_and_nothing_else_is(tmp_path
 def test_the_dockerfile_copies_dependencies_first_and_runs_as_nobody(tmp_path: Path) -> None:
     text = context(tmp_path, **INSTALLED).dockerfile
     lines = text.splitlines()
-    order = [f"ARG BASE={BASE}", "FROM ${BASE}", "COPY dependencies/ /var/task/", "COPY code/ /var/task/"]
-    order += ["WORKDIR /var/task", "USER 64535:64535", "EXPOSE 8080"]
+    order = [f"ARG BASE={BASE}", "FROM ${BASE}", "WORKDIR /var/task", "EXPOSE 8080", "COPY dependencies/ /var/task/"]
+    order += ["USER 64535:64535", "COPY code/ /var/task/"]
     assert [line for line in lines if line in order] == order
-    assert text.index("COPY dependencies/") < text.index("RUN [") < text.index("COPY code/")
+    assert text.index("COPY dependencies/") < text.index("RUN [") < text.index("USER ")
     for word in ("RUN ", "ENTRYPOINT ", "    CMD "):  # there is no shell in the image
         [line] = [line for line in lines if line.startswith(word)]
         assert json.loads(line.removeprefix(word))[0] == "python3"
