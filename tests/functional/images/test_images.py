@@ -95,13 +95,17 @@ def ours(engine: docker.DockerClient) -> set[str]:
     """What the engine has with our label: networks, and images that belong to a session."""
     labelled = {"label": f"workbench.session={session_id()}"}
     found = {f"network {network.name}" for network in engine.networks.list(filters=labelled)}
-    return found | {f"image {image.tags}" for image in engine.images.list(filters=labelled)}
+    return found | {f"image {image['RepoTags']}" for image in engine.api.images(filters=labelled)}
 
 
 def unnamed(engine: docker.DockerClient) -> set[str]:
     """The images with SOME=THING in them: a failed build's, which have no name."""
-    images = (engine.images.get(image.id) for image in engine.images.list(all=True))
-    return {str(image.id) for image in images if "SOME=THING" in (image.attrs["Config"]["Env"] or [])}
+    found = set()
+    for image in engine.api.images(all=True):
+        with contextlib.suppress(docker.errors.ImageNotFound):  # of another session, and gone meanwhile
+            if "SOME=THING" in (engine.images.get(image["Id"]).attrs["Config"]["Env"] or []):
+                found.add(str(image["Id"]))
+    return found
 
 
 def test_the_image_holds_the_code_and_a_brought_dockerfile_is_used(
@@ -267,6 +271,7 @@ def test_an_engine_that_dies_does_not_keep_a_deployment_from_closing(
         try:
             deployment = container.deploy(write(tmp_path / "mine"), "docker")
             names = [instance.instance_id for instance in deployment.instances()]
+            tags = [_tag(engine, deployment)]
             die()
             with pytest.raises(DeploymentError, match=r"docker version.*workbench clean"):
                 deployment.close()
@@ -278,9 +283,8 @@ def test_an_engine_that_dies_does_not_keep_a_deployment_from_closing(
                 assert eventually(lambda name=name: engine.api.inspect_container(name)["State"]["Status"] == "exited")
                 engine.api.remove_container(name, force=True)
                 engine.api.remove_network(name)
-            for image in engine.images.list(filters={"label": f"workbench.session={session_id()}"}):
-                if not engine.api.containers(filters={"ancestor": image.id}):
-                    engine.images.remove(image.id, force=True)
+            for tag in tags:
+                engine.images.remove(tag)
 
 
 @contextlib.contextmanager
