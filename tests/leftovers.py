@@ -80,9 +80,9 @@ def _of_engine() -> Iterator[str]:
         for container in client.containers.list(all=True, filters=filters, ignore_removed=True):
             if _abandoned(container.labels[_LABEL]):
                 yield f"container {container.name} ({container.status})"
-        for image in client.images.list(filters=filters):
-            if _abandoned(image.labels[_LABEL]):
-                yield f"image {image.short_id} ({', '.join(image.tags) or 'no tag'})"
+        for image in client.api.images(filters=filters):  # one request: another session's may go meanwhile
+            if _abandoned(image["Labels"][_LABEL]):
+                yield f"image {image['Id'][:19]} ({', '.join(image['RepoTags'] or ()) or 'no tag'})"
         for network in client.networks.list(filters=filters):
             if _abandoned(network.attrs["Labels"][_LABEL]):
                 yield f"network {network.name}"

@@ -36,10 +36,20 @@ def find_images(scope: Scope) -> Iterator[Leftover]:
     """Each image that was made for one session, with its tags; after the containers that ran it."""
     with _client() as client:
         if client is not None:
-            found = client.images.list(all=True, filters={"label": LABEL})
+            found = [_Image(one) for one in client.api.images(all=True, filters={"label": LABEL})]
             yield from _taken(
                 scope, found, lambda each: each.labels, lambda each: client.images.remove(each.id, force=True)
             )
+
+
+class _Image:
+    """An image as the engine lists it; docker-py's own list asks for each again, and one may have gone meanwhile."""
+
+    def __init__(self, found: dict[str, Any]) -> None:
+        self.id = str(found["Id"])
+        self.labels: dict[str, str] = found.get("Labels") or {}
+        self.tags: list[str] = found.get("RepoTags") or []
+        self.short_id = self.id.removeprefix("sha256:")[:12]
 
 
 def _taken(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -34,7 +35,7 @@ class Replicas:
         self.sandbox = sandbox
         self._launch = launch
         name = f"{self.pattern}-{service.name[:20].lower()}-{uuid.uuid4().hex[:6]}"
-        self._fleet = Fleet(name, Version(service, runnable(service)), launch)
+        self._fleet = Fleet(name, Version(service, self._made_ready(service)), launch)
         self._autoscalers: list[Autoscaler] = []
 
     @property
@@ -132,13 +133,17 @@ class Replicas:
         before an old one is drained. When one is not, the new ones are removed, the old number of old ones serves
         again, and the error (HandlerError where the module does not load, else DeploymentError) says so and why.
         """
-        version = Version(service, runnable(service))
+        version = Version(service, self._made_ready(service))
         try:
             self._fleet.update(version, Pace(surge, unavailable), within_s)
         except WorkbenchError as error:
             if self._fleet.closed:
                 raise
             raise _rolled_back(error, self.service.name, len(self._fleet.pool.ready())) from error
+
+    def _made_ready(self, service: Service) -> Path:
+        """What is done once for a version, before its instances start: its code as a directory."""
+        return runnable(service)
 
     def beside(self, service: Service) -> Self:
         """Another service on the same kind of sandbox, as a neighbour."""

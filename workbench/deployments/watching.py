@@ -12,6 +12,8 @@ from collections.abc import Callable
 
 from workbench.deployments.replica import Replica
 
+LAST_WORDS_WITHIN_S = 0.3
+
 
 class Watcher:
     """Reads what instances say until it is closed; `ended` is called, in its thread, with each that ended."""
@@ -98,7 +100,9 @@ class Watcher:
     def _end(self, replica: Replica) -> None:
         self.remove(replica)
         self._partial.pop(replica, None)
-        with contextlib.suppress(OSError):  # its last words
-            while data := os.read(replica.box.output, 65536):
+        # Its last words. An engine hands them on a little after the end; elsewhere the end is there at once.
+        with contextlib.suppress(OSError), selectors.DefaultSelector() as until_end:
+            until_end.register(replica.box.output, selectors.EVENT_READ)
+            while until_end.select(LAST_WORDS_WITHIN_S) and (data := os.read(replica.box.output, 65536)):
                 replica.append_log(data)
         self._ended(replica)

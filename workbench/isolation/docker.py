@@ -1,8 +1,11 @@
 """The docker sandbox: a container of Docker Engine on the same root file system as the others.
 
-The control channel is a Unix socket, and the output a FIFO, in a directory that is mounted into the container. A
-`lambda_host.py` gets no network at all, as its listener comes out over the control channel; an `http_host.py` has its
-port published on the loopback interface, the way people use Docker.
+The control channel is a Unix socket in a directory that is mounted into the container. A `lambda_host.py` has its
+output in a FIFO there, and no network at all, as its listener comes out over the control channel. An `http_host.py`
+is what people use Docker for: it may be of an image of its own (`image`), its output is what `docker logs` shows, and
+its port is published on the loopback interface. It is alone on a network of its own, so that its neighbours do not
+reach it: rules of a packet filter, which an engine may have been told not to make, are not needed for that as long as
+the machine forwards nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +23,17 @@ from typing import Any
 import docker
 import docker.errors
 
-from workbench.isolation import cgroups, channel, docker_engine, docker_image, keeper, languages, rootfs
+from workbench.isolation import (
+    cgroups,
+    channel,
+    docker_engine,
+    docker_image,
+    docker_network,
+    docker_output,
+    keeper,
+    languages,
+    rootfs,
+)
 from workbench.isolation.docker_home import Home
 from workbench.sandbox import SandboxSpec, Usage
 from workbench.session import session_dir, session_id
@@ -34,8 +47,8 @@ _INSIDE = "/run/workbench"
 _PATIENCE_S = 60.0
 
 
-def launch(spec: SandboxSpec) -> DockerSandbox:
-    """Start `spec.entry` in a container.
+def launch(spec: SandboxSpec, image: str = "") -> DockerSandbox:
+    """Start `spec.entry` in a container, with the code mounted; or the instance that `image` has in it, as it is.
 
     Raises CapabilityMissing where no engine can be reached, DeploymentError when it refuses the container.
     """
@@ -48,15 +61,20 @@ def launch(spec: SandboxSpec) -> DockerSandbox:
         keeper.keep(spec.name)
         undo.callback(keeper.forget, spec.name)
         with docker_engine.translated(f"start instance {spec.name}"):
-            tag = docker_image.image(client)
-            container = str(client.api.create_container(**_container(client, spec, tag, home.path))["Id"])
+            settings = _container(client, spec, home.path, image)
+            network = ""
+            if spec.entry == channel.HTTP_ENTRY:
+                network = docker_network.create(client, spec.name)
+                undo.callback(docker_network.remove, client, network)
+            container = str(client.api.create_container(**settings)["Id"])
             undo.callback(docker_engine.remove, client, container)
+            output = docker_output.attach(client, container, home.output) if network else None
             client.api.start(container)
-        control = home.accept(lambda: docker_engine.state(client, container), spec.name)
+        control = home.accept(lambda: docker_engine.state(client, container), spec.name, output)
         undo.callback(control.close)
         address = docker_engine.address(client, container, _PORT) if spec.entry == channel.HTTP_ENTRY else ""
         undo.pop_all()
-    return DockerSandbox(spec, client, container, home, control, address, launched_ns)
+    return DockerSandbox(spec, client, container, home, control, address, launched_ns, network)
 
 
 class DockerSandbox:
@@ -73,19 +91,20 @@ class DockerSandbox:
         control: socket.socket,
         address: str,
         launched_ns: int,
+        network: str = "",
     ) -> None:
         self.name, self.address, self.control, self.output = spec.name, address, control, home.output
         self.launched_ns = launched_ns
         self.container_id = container
-        self._client, self._home = client, home
+        self._client, self._home, self._network = client, home, network
         self._lock = threading.RLock()
         self._group: cgroups.Cgroup | None = None
         self._last = Usage(0.0, 0)
         self._exit_code: int | None = None
         self._oom_killed = self._closed = False
-        bridged = spec.entry == channel.HTTP_ENTRY  # there containers reach one another, as is Docker's default
         self._enforced = frozenset({"memory", "cpu", "pids", "tmp", "filesystem", "freeze"})
-        self._enforced |= frozenset() if bridged else frozenset({"network"})
+        if not network or docker_network.apart(client):
+            self._enforced |= {"network"}
 
     @property
     def enforced(self) -> frozenset[str]:
@@ -174,8 +193,16 @@ class DockerSandbox:
                 self._closed = True
                 self.control.close()
                 docker_engine.remove(self._client, self.container_id)
+                docker_network.remove(self._client, self._network)
                 self._home.close()
                 keeper.forget(self.name)
+
+    def health(self) -> str:
+        """What the engine's own health check found: `starting`, `healthy`, `unhealthy` and why; empty without one."""
+        with self._lock:
+            if self._closed:
+                return ""
+            return docker_engine.health(docker_engine.state(self._client, self.container_id))
 
     def _if_running(self, action: Callable[[str], Any]) -> None:
         with self._lock:
@@ -192,22 +219,23 @@ class DockerSandbox:
         return bool(poll.poll(0))
 
 
-def _container(client: docker.DockerClient, spec: SandboxSpec, tag: str, home: Path) -> dict[str, Any]:
+def _container(client: docker.DockerClient, spec: SandboxSpec, home: Path, image: str) -> dict[str, Any]:
     bridged = spec.entry == channel.HTTP_ENTRY
     environment = channel.environment(spec, task_root="/var/task", runtime_dir="/var/runtime", home="/tmp")
-    environment |= {"WORKBENCH_CONTROL_PATH": f"{_INSIDE}/control.sock", "WORKBENCH_OUTPUT_PATH": f"{_INSIDE}/output"}
+    environment["WORKBENCH_CONTROL_PATH"] = f"{_INSIDE}/control.sock"
     if bridged:
         environment["WORKBENCH_LISTEN_PORT"] = str(_PORT)
-    shown = {
-        "/var/task": spec.code,
-        _INSIDE: home,
-        languages.INSIDE: languages.tree(spec.language),
-        "/opt": spec.opt,
-    }
+    else:
+        environment["WORKBENCH_OUTPUT_PATH"] = f"{_INSIDE}/output"
+    shown: dict[str, Path | None] = {_INSIDE: home, "/opt": spec.opt}
+    entrypoint = None
+    if not image:
+        shown |= {"/var/task": spec.code, languages.INSIDE: languages.tree(spec.language)}
+        entrypoint = languages.prepared(spec, interpreter=rootfs.interpreter(), runtime_dir="/var/runtime")
     memory = spec.resources.memory_mb * 2**20
     host = client.api.create_host_config(
         binds={str(path): {"bind": place, "mode": "ro"} for place, path in shown.items() if path is not None},
-        network_mode="bridge" if bridged else "none",
+        network_mode=spec.name if bridged else "none",
         port_bindings={f"{_PORT}/tcp": ("127.0.0.1",)} if bridged else None,
         read_only=True,
         tmpfs={"/tmp": f"rw,nosuid,nodev,exec,mode=1777,size={spec.resources.tmp_mb}m"},
@@ -229,11 +257,11 @@ def _container(client: docker.DockerClient, spec: SandboxSpec, tag: str, home: P
     )
     user = (UID, UID) if os.getuid() == 0 else (os.getuid(), os.getgid())
     return {
-        "image": tag,
+        "image": image or docker_image.image(client),
         "name": spec.name,
         "hostname": spec.name[:63],
         "user": f"{user[0]}:{user[1]}",
-        "entrypoint": languages.prepared(spec, interpreter=rootfs.interpreter(), runtime_dir="/var/runtime"),
+        "entrypoint": entrypoint,
         "environment": environment,
         "working_dir": "/var/task",
         "labels": {"workbench": "1", "workbench.session": session_id()},

@@ -25,10 +25,23 @@ def connect() -> socket.socket:
         control = socket.socket(fileno=int(number))
         control.set_inheritable(False)
     else:
-        control = socket.socket(socket.AF_UNIX)
-        control.connect(os.environ.pop("WORKBENCH_CONTROL_PATH"))
+        path = os.environ.pop("WORKBENCH_CONTROL_PATH", "")
+        control = _connected(path) if path else _without_owner()
     _take_output()
     _end_with_owner(control)
+    return control
+
+
+def _connected(path: str) -> socket.socket:
+    control = socket.socket(socket.AF_UNIX)
+    control.connect(path)
+    return control
+
+
+def _without_owner() -> socket.socket:
+    """A channel that nobody reads or ends: for an image that somebody runs by hand (`docker run`)."""
+    control, other = socket.socketpair()
+    os.set_inheritable(other.detach(), True)  # a host in another language takes this process's place, and keeps it
     return control
 
 
