@@ -25,6 +25,7 @@ _PYTHON = re.compile(r"[A-Za-z_][\w/]*(\.[A-Za-z_]\w*)+")
 _NODE = re.compile(r"([\w@-][\w@.-]*/)*[\w@-]+(\.[A-Za-z_$][\w$]*)+")
 _JAVA = re.compile(r"([A-Za-z_$][\w$]*\.)*[A-Za-z_$][\w$]*(::[A-Za-z_$][\w$]*)?")
 _NODE_FILES = (".js", ".mjs", ".cjs")
+_PATH = re.compile(r"/(?!_workbench/)[\x21-\x22\x24-\x7e]*")
 _NAME = re.compile(r"[^A-Za-z0-9_-]+")
 
 
@@ -52,7 +53,9 @@ class Resources:
 class Service:
     """A directory of code with a handler as AWS Lambda names it, and the resources one instance of it gets.
 
-    The handler is `module.function` in Python, `file.function` in Node.js, `package.Class::method` in Java.
+    The handler is `module.function` in Python, `file.function` in Node.js, `package.Class::method` in Java. A
+    long-running instance is healthy when its handler answers GET `health_path` with a status below 400; without one,
+    when its HTTP host answers. Raises PackageError for a path that is none.
     """
 
     name: str
@@ -61,6 +64,13 @@ class Service:
     runtime: str = f"python{sys.version_info.major}.{sys.version_info.minor}"
     resources: Resources = Resources()
     environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    health_path: str = ""
+
+    def __post_init__(self) -> None:
+        if self.health_path and not _PATH.fullmatch(self.health_path):
+            raise PackageError(
+                f"The health path is {self.health_path!r}; write it as it stands in a URL, with its slash: /health."
+            )
 
     @classmethod
     def from_dir(
@@ -72,6 +82,7 @@ class Service:
         runtime: str | None = None,
         resources: Resources = Resources(),
         environment: Mapping[str, str] | None = None,
+        health_path: str = "",
     ) -> Service:
         """Describe the service in `directory` whose entry is `handler`; raises PackageError naming what is wrong.
 
@@ -95,6 +106,7 @@ class Service:
             runtime,
             resources=resources,
             environment=MappingProxyType(dict(environment or {})),
+            health_path=health_path,
         )
 
     def with_resources(self, resources: Resources) -> Service:

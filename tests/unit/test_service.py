@@ -149,3 +149,15 @@ def test_a_runtime_that_is_not_here_and_a_file_that_is_not(tmp_path: Path) -> No
         Service.from_dir(tmp_path, "app.handler", runtime="ruby3.3")
     with pytest.raises(PackageError, match=r"app\.js, \.mjs or \.cjs, which does not exist \(app\.py in"):
         Service.from_dir(tmp_path, "app.handler", runtime="nodejs22.x")
+
+
+@pytest.mark.parametrize("path", ["health", "/a b", "/_workbench/health", "/x#y", "/\n"])
+def test_a_health_path_that_is_none_is_refused(tmp_path: Path, path: str) -> None:
+    (tmp_path / "app.py").write_text("")
+    with pytest.raises(PackageError, match="health path"):
+        Service.from_dir(tmp_path, health_path=path)
+
+
+def test_a_health_path_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text("")
+    assert Service.from_dir(tmp_path, health_path="/health?deep=1").health_path == "/health?deep=1"

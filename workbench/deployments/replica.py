@@ -6,13 +6,19 @@ import http.client
 import itertools
 import json
 import queue
+import selectors
+import signal
+import socket
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 from urllib.parse import urlsplit
 
+from workbench.deployments.instance_log import InstanceLog
+from workbench.deployments.supervision import BackOff
 from workbench.errors import DeploymentError, HandlerError, InvocationError, InvocationTimeout
 from workbench.invocation import InvocationResult, Phases
 from workbench.isolation import languages
@@ -21,34 +27,65 @@ from workbench.service import Service
 
 INVOKE_PATH = "/2015-03-31/functions/function/invocations"
 HEALTH_PATH = "/_workbench/health"
-LOG_BYTES = 64 * 1024
 READY_WITHIN_S = 60.0
+HEALTH_WITHIN_S = 2.0
+END_SEEN_WITHIN_S = 2.0
+"""How long a broken connection may be ahead of the news that its instance has ended."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """One state of the service: what it is and its code, ready to run."""
+
+    service: Service
+    code: Path
+
+
+@runtime_checkable
+class Terminable(Protocol):
+    """A sandbox that can be asked to end in good order: to take no more requests and to finish those it has."""
+
+    def terminate(self) -> None:
+        """Ask (as SIGTERM does), do not wait."""
 
 
 class Replica:
     """A sandbox being started, then serving, then gone; `mark` and `gone` are told by who reads its channel."""
 
-    def __init__(self, name: str, service: Service, code: Path, launch: Launcher) -> None:
+    def __init__(
+        self, name: str, version: Version, launch: Launcher, log: InstanceLog, back_off: BackOff | None = None
+    ) -> None:
+        service = version.service
         self.id = name
+        self.version = version
         self.service = service
+        self.back_off = back_off or BackOff()  # handed on to the one that takes its place
+        self.is_replacement = back_off is not None
+        self.provisioned_ms: float | None = None
         self.started_s = time.monotonic()
         self.invocations = 0
         self.outstanding = 0
         self.last_turn = 0  # when it last got a request, counted in requests of its deployment
         self.wanted = True
-        self.log = b""
         self.error: HandlerError | None = None
         self._marks: dict[str, int] = {}
         self._settled = threading.Event()
         self._gone = threading.Event()
+        self._is_ready = False
+        self._log = log
+        self._end_lock = threading.Lock()
+        self._end = ""
+        self._last_check = "it was not asked"
         self._connections: queue.LifoQueue[http.client.HTTPConnection] = queue.LifoQueue()
         spec = SandboxSpec(
             name,
             "http_host.py",
             service.handler,
-            code,
+            version.code,
             service.resources,
-            service.environment,
+            {**service.environment, "WORKBENCH_HEALTH_PATH": service.health_path}
+            if service.health_path
+            else service.environment,
             language=languages.of(service.runtime),
         )
         self.box: Sandbox = launch(spec)
@@ -73,8 +110,8 @@ class Replica:
         self._settled.set()
 
     def append_log(self, data: bytes) -> None:
-        """Keep the last of what it printed."""
-        self.log = (self.log + data)[-LOG_BYTES:]
+        """Keep what it printed."""
+        self._log.append(data)
 
     @property
     def is_gone(self) -> bool:
@@ -83,41 +120,112 @@ class Replica:
 
     @property
     def ready(self) -> bool:
-        """Whether it takes requests."""
-        return "function_ready" in self._marks and not self.is_gone
+        """Whether it takes requests: it has been waited for, and has not ended."""
+        return self._is_ready and not self.is_gone
 
-    def wait_ready(self) -> None:
-        """Return when it takes requests; raises HandlerError or DeploymentError with the reason when it never will."""
-        settled = self._settled.wait(READY_WITHIN_S)
+    def wait_ready(self, within_s: float = READY_WITHIN_S) -> None:
+        """Return when it can take requests; raises HandlerError or DeploymentError saying why it never will."""
+        deadline = time.monotonic() + within_s
+        settled = self._settled.wait(within_s)
         if self.error:
             raise self.error
-        if self.ready:
+        if self._is_loaded:
+            self._wait_healthy(deadline, within_s)
             return
         if not settled:
             raise DeploymentError(
-                f"Instance {self.id} was not ready within {READY_WITHIN_S:.0f} s. It last printed:\n{self.tail()}"
+                f"Instance {self.id} was not ready within {within_s:g} s. It last printed:\n{self.tail()}"
             )
-        code = self.box.exit_code()
-        memory = " Its memory limit ended it; give it more memory_mb." if self.box.oom_killed() else ""
         raise DeploymentError(
-            f"Instance {self.id} ended before it was ready (exit code {code}).{memory} It last printed:\n{self.tail()}"
+            f"Instance {self.id} {self.ending()} before it was ready. It last printed:\n{self.tail()}"
         )
+
+    @property
+    def _is_loaded(self) -> bool:
+        return "function_ready" in self._marks and not self.is_gone
+
+    def take_requests(self) -> None:
+        """From now on it is `ready`: it has been waited for."""
+        self.provisioned_ms = (time.monotonic() - self.started_s) * 1000
+        self._is_ready = True
+
+    def _wait_healthy(self, deadline: float, within_s: float) -> None:
+        # The host's own answer would say no more than its mark has; only the service's own path is asked for here.
+        pause = 0.02
+        while self.service.health_path and not self.healthy(HEALTH_WITHIN_S):
+            if self.is_gone:
+                raise DeploymentError(
+                    f"Instance {self.id} {self.ending()} before it was healthy. It last printed:\n{self.tail()}"
+                )
+            if time.monotonic() > deadline:
+                raise DeploymentError(
+                    f"Instance {self.id} was not healthy within {within_s:g} s: GET {self.service.health_path} - "
+                    f"{self._last_check}. It last printed:\n{self.tail()}"
+                )
+            self._gone.wait(pause)
+            pause = min(2 * pause, 0.5)
 
     def tail(self) -> str:
         """The last of what it printed, as text."""
-        return self.log.decode("utf-8", "replace")
+        return self._log.tail().decode("utf-8", "replace")
 
     def healthy(self, within_s: float) -> bool:
-        """Whether it answers its health check in time."""
+        """Whether its health path (the service's, else the host's own) answers in time with a status below 400."""
+        began = time.monotonic()
         try:
             connection = self._connect(within_s)
             try:
-                connection.request("GET", HEALTH_PATH)
-                return connection.getresponse().status == 200
+                connection.request("GET", self.service.health_path or HEALTH_PATH)
+                status = connection.getresponse().status
             finally:
                 connection.close()
-        except (OSError, http.client.HTTPException):
+        except (OSError, http.client.HTTPException) as error:
+            self._last_check = f"no answer ({type(error).__name__})"
             return False
+        took_s = time.monotonic() - began
+        self._last_check = f"status {status} after {took_s:.2f} s"
+        return status < 400 and took_s <= within_s
+
+    def end_because(self, reason: str) -> None:
+        """End it at once; requests in flight fail with `reason`, a phrase such as "was stopped"."""
+        with self._end_lock:
+            self._end = self._end or reason
+        self.box.kill()
+
+    def ending(self) -> str:
+        """How it ended, as a phrase after its name: "crashed: exited with code 3", "was ended by its memory limit"."""
+        if not self._gone.wait(END_SEEN_WITHIN_S) and not self._end:
+            return "closed the connection"
+        with self._end_lock:
+            if not self._end:  # found out once: later the sandbox is closed, and knows less
+                self._end = self._found_end()
+            return self._end
+
+    def _found_end(self) -> str:
+        deadline = time.monotonic() + END_SEEN_WITHIN_S
+        while (code := self.box.exit_code()) is None:  # its channel is closed a moment before it has ended
+            if time.monotonic() > deadline:
+                return "closed its control channel"
+            time.sleep(0.005)
+        if self.box.oom_killed():
+            limit = self.service.resources.memory_mb
+            return f"was ended by its memory limit of {limit} MB (give it more memory_mb)"
+        if code < 0:
+            return f"crashed: ended by signal {_signal_name(-code)}"
+        return f"crashed: exited with code {code}"
+
+    def terminate(self) -> None:
+        """Ask it to take no more requests and to end when those under way are answered, where its sandbox can."""
+        with self._end_lock:
+            self._end = self._end or "was stopped"
+        if isinstance(self.box, Terminable):
+            self.box.terminate()
+        else:
+            self.gone()
+
+    def wait_gone(self, within_s: float) -> bool:
+        """Whether it has ended by itself in time."""
+        return self._gone.wait(max(0.0, within_s))
 
     def call(self, payload: Any, began: float, *, cold: bool) -> InvocationResult:
         """Send one direct invocation and wait; the latency counts from `began` (time.perf_counter seconds)."""
@@ -144,6 +252,8 @@ class Replica:
     def close(self) -> None:
         """End the sandbox and the connections to it."""
         self.wanted = False
+        with self._end_lock:
+            self._end = self._end or "was stopped"
         self.gone()
         while True:
             try:
@@ -153,10 +263,7 @@ class Replica:
         self.box.close()
 
     def _exchange(self, body: bytes, limit: float) -> tuple[http.client.HTTPResponse, bytes]:
-        try:
-            connection = self._connections.get_nowait()
-        except queue.Empty:
-            connection = self._connect(limit)
+        connection = self._idle_connection() or self._connect(limit)
         sent = False
         try:
             connection.request("POST", INVOKE_PATH, body, {"Content-Type": "application/json"})
@@ -170,14 +277,24 @@ class Replica:
             ) from error
         except (OSError, http.client.HTTPException) as error:
             connection.close()
-            reason = "was ended by its memory limit" if self.box.oom_killed() else "went away"
             raise InvocationError(
-                f"Instance {self.id} {reason} before it answered ({type(error).__name__})."
+                f"Instance {self.id} {self.ending()} before it answered ({type(error).__name__})."
                 + (" The handler may have run." if sent else " The handler did not run."),
                 definite=not sent,
             ) from error
         self._connections.put(connection)
         return response, content
+
+    def _idle_connection(self) -> http.client.HTTPConnection | None:
+        while True:
+            try:
+                connection = self._connections.get_nowait()
+            except queue.Empty:
+                return None
+            # The inside closes what was silent for long: such a one is readable, and must not lose a request.
+            if connection.sock is not None and not _is_readable(connection.sock):
+                return connection
+            connection.close()
 
     def _connect(self, timeout_s: float) -> http.client.HTTPConnection:
         parts = urlsplit(self.box.address)
@@ -209,3 +326,16 @@ def _handler_error(answer: Any) -> HandlerError:
         str(fields.get("errorType", "Error")),
         [str(line) for line in fields.get("stackTrace") or fields.get("trace") or ()],
     )
+
+
+def _is_readable(sock: socket.socket) -> bool:
+    with selectors.DefaultSelector() as selector:
+        selector.register(sock, selectors.EVENT_READ)
+        return bool(selector.select(0))
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return str(number)

@@ -140,6 +140,15 @@ class DockerSandbox:
                     self._oom_killed |= bool(state.get("OOMKilled"))
             return self._exit_code
 
+    def terminate(self) -> None:
+        """Ask it to take no more requests, and to end when those under way are answered; does not wait."""
+        with self._lock:
+            if self.exit_code() is None:
+                with docker_engine.translated(f"ask instance {self.name} to end"):
+                    docker_engine.when_running(
+                        lambda container: self._client.api.kill(container, signal="SIGTERM"), self.container_id
+                    )
+
     def kill(self) -> None:
         """End it and everything it started, at once."""
         with self._lock:

@@ -64,6 +64,12 @@ class Limits:
                 self._oom_killed = self._cgroup.oom_kills() > 0
             return self._oom_killed
 
+    def terminate(self) -> None:
+        """Ask its first process to end (SIGTERM)."""
+        with self._lock:
+            if not self._ended:
+                self._tree.terminate()
+
     def end(self) -> None:
         """End every process; they are dead, but their parents may still have to wait for them."""
         with self._lock:

@@ -133,6 +133,12 @@ class NamespacesSandbox:
         with self._lock:
             return self._life.exit_code()
 
+    def terminate(self) -> None:
+        """Ask it to take no more requests, and to end when those under way are answered; does not wait."""
+        with self._lock:
+            if self.exit_code() is None:
+                self._limits.terminate()
+
     def kill(self) -> None:
         """End it and everything it started, at once: the end of its first process is the end of its namespace."""
         with self._lock:

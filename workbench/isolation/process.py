@@ -155,6 +155,12 @@ class ProcessSandbox:
                 return None
             return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
 
+    def terminate(self) -> None:
+        """Ask it to take no more requests, and to end when those under way are answered; does not wait."""
+        with self._lock:
+            if self.exit_code() is None:
+                self._limits.terminate()
+
     def kill(self) -> None:
         """End it and everything it started, at once."""
         with self._lock:

@@ -71,6 +71,10 @@ class ProcessTree:
         for member in self.members():
             _signal(member.pid, signal.SIGCONT)
 
+    def terminate(self) -> None:
+        """Ask the root to end (SIGTERM)."""
+        _signal(self.root, signal.SIGTERM)
+
     def kill(self) -> None:
         """End all members at once, also those that left the process group and were orphaned."""
         victims = [member.pid for member in self.members()]

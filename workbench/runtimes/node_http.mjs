@@ -21,6 +21,7 @@ const REFUSALS = { HPE_HEADER_OVERFLOW: 431, HPE_INVALID_TRANSFER_ENCODING: 501,
 const TWO_LENGTHS = /can't be present/; // a transfer encoding beside a length is malformed, not just unknown here
 
 const instance = process.env.WORKBENCH_INSTANCE ?? "";
+const healthPath = (process.env.WORKBENCH_HEALTH_PATH ?? "").split("?")[0];
 const timeoutMs = Number(process.env.WORKBENCH_TIMEOUT_S ?? 30) * 1000;
 let fresh = true;
 let stopping = false;
@@ -82,7 +83,8 @@ async function answer(handler, request, response) {
     const id = randomUUID();
     await log.current.run({ id }, () => {
       if (path === DIRECT && request.method === "POST") return direct(handler, response, body, id);
-      return viaHttp(handler, response, events.event(request, target, body), id);
+      const asksForHealth = request.method === "GET" && path === healthPath;
+      return viaHttp(handler, response, events.event(request, target, body), id, !asksForHealth);
     });
   } catch (error) {
     if (!request.destroyed && !response.headersSent) {
@@ -109,8 +111,8 @@ async function direct(handler, response, body, id) {
   send(response, 200, [JSON_TYPE, ...headers, ["X-Amz-Function-Error", "Unhandled"]], JSON.stringify(failure));
 }
 
-async function viaHttp(handler, response, event, id) {
-  const outcome = await called(handler, event, response, id, events.response);
+async function viaHttp(handler, response, event, id, counts) {
+  const outcome = await called(handler, event, response, id, events.response, counts);
   if (!outcome) return;
   const { made, failure, headers } = outcome;
   if (!failure) return send(response, made.status, [...made.headers, ...headers], made.body);
@@ -119,13 +121,13 @@ async function viaHttp(handler, response, event, id) {
 }
 
 /** What `make` makes of the handler's result, or its failure, and the headers that tell of it; null when it streamed. */
-async function called(handler, event, response, id, make) {
+async function called(handler, event, response, id, make, counts = true) {
   const started = process.hrtime.bigint();
   const deadline = Date.now() + timeoutMs;
   const context = service.context(id, () => Math.max(0, deadline - Date.now()));
   const headers = [["X-Workbench-Instance", instance], ["X-Amzn-RequestId", id]];
-  const cold = fresh;
-  fresh = false;
+  const cold = fresh && counts; // a question for its health is not what a cold start waits for
+  if (counts) fresh = false;
   if (cold) headers.push(["X-Workbench-Cold", "1"]);
   let made;
   let failure = null;

@@ -65,6 +65,7 @@ class HostedService:
         self._handler = handler
         self._timeout_s = float(os.environ.get("WORKBENCH_TIMEOUT_S", "30"))
         self._instance = os.environ.get("WORKBENCH_INSTANCE", "")
+        self._health_path = os.environ.get("WORKBENCH_HEALTH_PATH", "").partition("?")[0]
         self._fresh = [True]
 
     @classmethod
@@ -110,7 +111,8 @@ class HostedService:
         return 200, [*_JSON, *headers, ("X-Amz-Function-Error", "Unhandled")], json.dumps(failure).encode()
 
     def _http(self, request: Any) -> tuple[int, list[tuple[str, str]], bytes]:
-        result, failure, headers = self._call(wb_events.event(request))
+        asks_for_health = request.method == "GET" and request.path == self._health_path
+        result, failure, headers = self._call(wb_events.event(request), counts=not asks_for_health)
         if failure is None:
             try:
                 status, own, body = wb_events.response(result, dumps)
@@ -120,7 +122,7 @@ class HostedService:
         headers.append(("X-Amz-Function-Error", "Unhandled"))
         return 502, [*_JSON, *headers], b'{"message":"Internal Server Error"}'
 
-    def _call(self, event: Any) -> tuple[Any, dict[str, Any] | None, list[tuple[str, str]]]:
+    def _call(self, event: Any, *, counts: bool = True) -> tuple[Any, dict[str, Any] | None, list[tuple[str, str]]]:
         request_id = str(uuid.uuid4())
         started = time.monotonic()
         result = failure = None
@@ -139,7 +141,7 @@ class HostedService:
             ("X-Workbench-Handler-Ms", f"{(time.monotonic() - started) * 1000:.3f}"),
             ("X-Amzn-RequestId", request_id),
         ]
-        if self._fresh and self._fresh.pop():  # pop is atomic: one answer alone is the first
+        if counts and self._fresh and self._fresh.pop():  # pop is atomic: one answer alone is the first
             headers.append(("X-Workbench-Cold", "1"))
         return result, failure, headers
 

@@ -19,6 +19,7 @@ final class HttpHost implements SignalHandler {
     private static final String HEALTH = "/_workbench/health";
     private final Handler handler;
     private final String instance = System.getenv("WORKBENCH_INSTANCE");
+    private final String healthPath = System.getenv().getOrDefault("WORKBENCH_HEALTH_PATH", "").split("\\?", 2)[0];
     private final long timeoutMs = (long) (Double.parseDouble(System.getenv("WORKBENCH_TIMEOUT_S")) * 1000);
     private final AtomicBoolean fresh = new AtomicBoolean(true);
     private volatile boolean stopping;
@@ -199,7 +200,8 @@ final class HttpHost implements SignalHandler {
         answer.with("X-Workbench-Instance", instance);
         answer.with("X-Workbench-Handler-Ms", String.valueOf(Math.round(took * 1000) / 1000.0));
         answer.with("X-Amzn-RequestId", id);
-        if (fresh.getAndSet(false)) { // one answer alone is the first
+        boolean asksForHealth = request.method().equals("GET") && request.path().equals(healthPath);
+        if (!asksForHealth && fresh.getAndSet(false)) { // one answer alone is the first
             answer.with("X-Workbench-Cold", "1");
         }
         return answer;
