@@ -87,14 +87,14 @@ def write(path: Path, order: Order) -> None:
 
 @functools.cache
 def _common(kernel: Kernel) -> Path:
-    busybox = _busybox()
-    made_of = f"{kernel.stamp} {stamp(busybox)} {_INIT.read_text(encoding='utf-8')}"
+    program = busybox()
+    made_of = f"{kernel.stamp} {stamp(program)} {_INIT.read_text(encoding='utf-8')}"
     target = cache_dir() / f"initramfs-{hashlib.sha256(made_of.encode()).hexdigest()[:20]}"
     if not target.exists():
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=".initramfs-")
         os.close(handle)
         try:
-            _write_common(Path(name), busybox, kernel)
+            _write_common(Path(name), program, kernel)
             os.chmod(name, 0o644)
             os.replace(name, target)
         finally:
@@ -102,11 +102,11 @@ def _common(kernel: Kernel) -> Path:
     return target
 
 
-def _write_common(path: Path, busybox: Path, kernel: Kernel) -> None:
+def _write_common(path: Path, program: Path, kernel: Kernel) -> None:
     with Initramfs(path) as archive:
         for name in ("proc", "dev", "root", "sys"):
             archive.directory(name)
-        archive.data("/bin/busybox", busybox.read_bytes(), 0o755)
+        archive.data("/bin/busybox", program.read_bytes(), 0o755)
         for name in _APPLETS:
             archive.link(f"/bin/{name}", "busybox")
         modules = list(guest_kernel.drivers(kernel))
@@ -116,7 +116,8 @@ def _write_common(path: Path, busybox: Path, kernel: Kernel) -> None:
         archive.text("/init", _INIT.read_text(encoding="utf-8").replace("$MODULES", names), 0o755)
 
 
-def _busybox() -> Path:
+def busybox() -> Path:
+    """A busybox that needs no library; raises CapabilityMissing without one."""
     for name in ("busybox-static", "busybox"):
         found = shutil.which(name)
         if found and _DYNAMIC not in Path(found).read_bytes()[:4096]:

@@ -45,6 +45,18 @@ def hold() -> Iterator[None]:
     yield
 
 
+def kind() -> str:
+    """What its sandboxes are called here: `qemu-kvm` or `qemu-tcg`.
+
+    Raises CapabilityMissing where a part is not here, or where WORKBENCH_ACCELERATOR names one that runs no guest.
+    """
+    guest_disks.program("mke2fs", "e2fsprogs")
+    guest_boot.busybox()
+    guest_kernel.find()
+    qemu_accelerator.program()
+    return f"{NAME}-{_accelerator()}"
+
+
 def launch(spec: SandboxSpec) -> Machine:
     """Start `spec.entry` in a machine of its own.
 
@@ -96,6 +108,10 @@ def _ignore_shared(monitor: Monitor) -> None:
     monitor.command("migrate-set-capabilities", capabilities=[capability])
 
 
+def _accelerator() -> str:
+    return qemu_accelerator.choose(os.environ.get("WORKBENCH_ACCELERATOR", "auto"))
+
+
 def _home(spec: SandboxSpec) -> Path:
     home = session_dir() / spec.name
     try:
@@ -119,7 +135,7 @@ def _start(
         raise DeploymentError(
             "A virtual machine hosts a long-running server here, not a serverless function; choose another sandbox."
         )
-    accelerator = qemu_accelerator.choose(os.environ.get("WORKBENCH_ACCELERATOR", "auto"))
+    accelerator = _accelerator()
     keeper.keep(spec.name)
     with contextlib.ExitStack() as undo, contextlib.ExitStack() as passed:
         undo.callback(keeper.forget, spec.name)

@@ -26,7 +26,7 @@ ABOUT = {
     "kvm": "the processor runs the guest itself",
     "tcg": "the processor is emulated: its phases can be compared with one another, its milliseconds with nothing else",
 }
-_WITHIN_S = 8.0
+_WITHIN_S = 5.0
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
