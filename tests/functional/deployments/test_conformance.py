@@ -1,41 +1,98 @@
-"""What every deployment does, on every sandbox it can use: one suite, so that a comparison compares like with like."""
+"""What every deployment does, on every sandbox it can use: one suite, so that a comparison compares like with like.
+
+Tests that leave a deployment as they found it share one for each combination (`shared`); the others get their own
+(`deployed`). What a combination lacks, and why, stands beside it in COMBINATIONS.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.functional.deployments.relay import Relay
 from tests.needs import needs
 from workbench.deployment import Deployment
-from workbench.deployments import deploy
+from workbench.deployments import deploy, health
 from workbench.errors import DeploymentError, HandlerError, InvocationError, InvocationTimeout
 from workbench.instance import InstanceState
+from workbench.isolation import docker_engine
 from workbench.samples import sample
 from workbench.service import Resources, Service
 
+
+@dataclass(frozen=True)
+class Combination:
+    """A deployment on a sandbox, the parts of the machine it needs, and which of FEATURES it lacks, with the reason."""
+
+    pattern: str
+    sandbox: str
+    parts: tuple[str, ...] = ()
+    lacks: Mapping[str, str] = field(default_factory=dict)
+
+    def deploy(self, service: Service) -> Deployment:
+        return deploy(service, self.pattern, sandbox=self.sandbox)
+
+    def says(self, text: str) -> str | None:
+        """What an error says of an instance's end, where there is a number of instances to be kept."""
+        return None if "counted" in self.lacks else text
+
+
+FEATURES = {
+    "box": "an instance is something of its own: it can crash, hang, be limited, be accounted for, and prints",
+    "loads at once": "an instance is started, and its service loaded, when asked for, not when first called",
+    "counted": "the number of instances is the one asked for",
+    "engine": "instances are held by an engine that may die",
+}
+
+IN_THIS_PROCESS = {
+    "box": "it is threads of this very process, which must not end",
+    "engine": "there is none",
+}
+ON_DEMAND = {
+    "loads at once": "the platform loads a function at its first call, so it cannot know before",
+    "counted": "the number is a limit to what runs at once, not a command to start or stop",
+}
+NO_ENGINE = {"engine": "nothing holds its instances but this session"}
+
 COMBINATIONS = [
-    pytest.param(("fake", "fake"), id="fake"),
-    pytest.param(("vm", "process"), id="vm-process"),
-    pytest.param(("container", "process"), id="container-process"),
-    pytest.param(("container", "namespaces"), id="container-namespaces", marks=needs("namespaces")),
-    pytest.param(("container", "docker"), id="container-docker", marks=needs("docker")),
-    pytest.param(("serverless", "process"), id="serverless-process"),
-    pytest.param(("serverless", "namespaces"), id="serverless-namespaces", marks=needs("namespaces")),
-    pytest.param(("serverless", "docker"), id="serverless-docker", marks=needs("docker")),
+    Combination("fake", "fake", lacks=IN_THIS_PROCESS),
+    Combination("vm", "process", lacks=NO_ENGINE),
+    Combination("container", "process", lacks=NO_ENGINE),
+    Combination("container", "namespaces", ("namespaces",), lacks=NO_ENGINE),
+    Combination("container", "docker", ("docker",)),
+    Combination("serverless", "process", lacks=ON_DEMAND | NO_ENGINE),
+    Combination("serverless", "namespaces", ("namespaces",), lacks=ON_DEMAND | NO_ENGINE),
+    Combination("serverless", "docker", ("docker",), lacks=ON_DEMAND),
 ]
 
-BOXED = pytest.mark.parametrize("combination", COMBINATIONS[1:], indirect=True)
-"""Every deployment but the fake one, which runs in this very process."""
 
-LONG_RUNNING = pytest.mark.parametrize("combination", COMBINATIONS[:5], indirect=True)
-"""Those that load the service at once; a platform loads a function at its first call, so it cannot know before."""
+def having(*features: str) -> pytest.MarkDecorator:
+    """Run a test for the combinations that lack none of these features."""
+    assert set(features) <= set(FEATURES)
+    return pytest.mark.parametrize(
+        "combination",
+        [
+            pytest.param(c, id=f"{c.pattern}-{c.sandbox}", marks=[needs(*c.parts)] if c.parts else [])
+            for c in COMBINATIONS
+            if not set(features) & set(c.lacks)
+        ],
+        indirect=True,
+        scope="module",
+    )
+
+
+EVERY = having()
 
 HANDLER = """
 import json, os, sys, time
@@ -57,6 +114,9 @@ def handler(event, context):
         os._exit(3)
     if what == "print":
         print("printed", event["text"], flush=True)
+    if what == "hang":
+        import ctypes
+        ctypes.PyDLL(None).sleep(600)  # in C, without letting another thread run
     if what == "eat":
         keep = []
         for _ in range(event["megabytes"]):
@@ -69,32 +129,50 @@ VERSION = 1
 """
 
 
+def written(place: Path, text: str = HANDLER, name: str = "mine", **resources: int) -> Service:
+    source = place / name
+    (source / "helpers").mkdir(parents=True, exist_ok=True)
+    (source / "helpers" / "__init__.py").write_text("")
+    (source / "helpers" / "deep.py").write_text("def answer():\n    return 42\n")
+    (source / "vendored").mkdir(exist_ok=True)
+    (source / "vendored" / "__init__.py").write_text("VALUE = 'vendored'\n")
+    (source / "data.json").write_text('{"key": [1, 2]}')
+    (source / "main.py").write_text(text)
+    limits = Resources(**{"memory_mb": 512, "timeout_s": 20, **resources})
+    return Service.from_dir(source, "main.handler", resources=limits, environment={"COLOUR": "blue"})
+
+
 @pytest.fixture
 def write_service(tmp_path: Path) -> Callable[..., Service]:
-    def write(text: str = HANDLER, name: str = "mine", **resources: int) -> Service:
-        source = tmp_path / name
-        (source / "helpers").mkdir(parents=True, exist_ok=True)
-        (source / "helpers" / "__init__.py").write_text("")
-        (source / "helpers" / "deep.py").write_text("def answer():\n    return 42\n")
-        (source / "vendored").mkdir(exist_ok=True)
-        (source / "vendored" / "__init__.py").write_text("VALUE = 'vendored'\n")
-        (source / "data.json").write_text('{"key": [1, 2]}')
-        (source / "main.py").write_text(text)
-        limits = Resources(**{"memory_mb": 512, "timeout_s": 20, **resources})
-        return Service.from_dir(source, "main.handler", resources=limits, environment={"COLOUR": "blue"})
+    def write(text: str = HANDLER, **resources: int) -> Service:
+        return written(tmp_path, text, **resources)
 
     return write
 
 
-@pytest.fixture(params=COMBINATIONS)
-def combination(request: pytest.FixtureRequest) -> tuple[str, str]:
-    pattern, sandbox = request.param
-    return pattern, sandbox
+@pytest.fixture(scope="module")
+def combination(request: pytest.FixtureRequest) -> Combination:
+    made: Combination = request.param
+    return made
+
+
+@pytest.fixture(scope="module")
+def of_the_module(combination: Combination, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    with combination.deploy(written(tmp_path_factory.mktemp("shared"))) as deployment:
+        yield deployment
 
 
 @pytest.fixture
-def deployed(combination: tuple[str, str], write_service: Callable[..., Service]) -> Iterator[Deployment]:
-    with deploy(write_service(), combination[0], sandbox=combination[1]) as deployment:
+def shared(of_the_module: Deployment) -> Deployment:
+    """A deployment that other tests have used, and that answers."""
+    until(lambda: answer(of_the_module, {}))
+    return of_the_module
+
+
+@pytest.fixture
+def deployed(combination: Combination, write_service: Callable[..., Service]) -> Iterator[Deployment]:
+    """A deployment of the test's own."""
+    with combination.deploy(write_service()) as deployment:
         yield deployment
 
 
@@ -114,69 +192,74 @@ def answer(deployment: Deployment, payload: dict[str, Any]) -> Any:
         return None
 
 
-def test_a_service_with_modules_data_and_environment_answers(deployed: Deployment) -> None:
-    result = deployed.invoke({})
+@EVERY
+def test_a_service_with_modules_data_and_environment_answers(shared: Deployment) -> None:
+    result = shared.invoke({})
     assert {k: result.payload[k] for k in ("answer", "vendored", "data")} == {
         "answer": 42,
         "vendored": "vendored",
         "data": {"key": [1, 2]},
     }
-    if deployed.pattern != "fake":
+    if shared.pattern != "fake":
         assert result.payload["env"] == "blue"
     assert int(result.payload["memory"]) == 512
     assert result.latency_ms > 0
-    assert result.instance_id in {i.instance_id for i in deployed.instances()}
+    assert result.instance_id in {i.instance_id for i in shared.instances()}
 
 
-def test_warm_calls_stay_on_an_instance_and_a_cold_one_is_new(deployed: Deployment) -> None:
-    deployed.invoke({})
-    warm = deployed.invoke({})
+@EVERY
+def test_warm_calls_stay_on_an_instance_and_a_cold_one_is_new(shared: Deployment) -> None:
+    shared.invoke({})
+    warm = shared.invoke({})
     assert not warm.cold
-    cold = deployed.invoke_cold({})
+    cold = shared.invoke_cold({})
     assert cold.cold
     assert cold.instance_id != warm.instance_id
     assert cold.payload["calls"] == 1
     phases = (cold.phases.sandbox_ms, cold.phases.runtime_init_ms, cold.phases.function_init_ms, cold.phases.handler_ms)
     assert all(p is not None and p >= 0 for p in phases)
     assert sum(p or 0 for p in phases) <= cold.latency_ms * 1.01
-    until(lambda: [i.instance_id for i in deployed.instances()] == [cold.instance_id])
+    until(lambda: [i.instance_id for i in shared.instances()] == [cold.instance_id])
 
 
-def test_calls_at_the_same_time_are_all_answered(deployed: Deployment) -> None:
+@EVERY
+def test_calls_at_the_same_time_are_all_answered(shared: Deployment) -> None:
     with ThreadPoolExecutor(6) as threads:
-        calls = [threads.submit(deployed.invoke, {"do": "sleep", "seconds": 0.3}) for _ in range(6)]
+        calls = [threads.submit(shared.invoke, {"do": "sleep", "seconds": 0.3}) for _ in range(6)]
         assert [call.result().payload["answer"] for call in calls] == [42] * 6
 
 
-def test_a_handler_that_raises_is_named_with_its_file_and_line(deployed: Deployment) -> None:
+@EVERY
+def test_a_handler_that_raises_is_named_with_its_file_and_line(shared: Deployment) -> None:
     with pytest.raises(HandlerError, match="asked to raise") as caught:
-        deployed.invoke({"do": "raise"})
+        shared.invoke({"do": "raise"})
     assert caught.value.error_type == "LookupError"
     line = HANDLER.splitlines().index('        raise LookupError("asked to raise")') + 1
     assert any("main.py" in text and f"line {line}" in text for text in caught.value.stack_trace)
-    assert deployed.invoke({}).payload["answer"] == 42
+    assert shared.invoke({}).payload["answer"] == 42
 
 
-def test_a_module_that_does_not_load_is_named(
-    combination: tuple[str, str], write_service: Callable[..., Service]
-) -> None:
+@EVERY
+def test_a_module_that_does_not_load_is_named(combination: Combination, write_service: Callable[..., Service]) -> None:
     broken = write_service("import absent_module\n\ndef handler(event, context):\n    return 1\n")
     with (
         pytest.raises(HandlerError, match="absent_module"),
-        deploy(broken, combination[0], sandbox=combination[1]) as deployment,
+        combination.deploy(broken) as deployment,
     ):
         deployment.invoke({})
 
 
-def test_a_missing_handler_is_named(combination: tuple[str, str], write_service: Callable[..., Service]) -> None:
+@EVERY
+def test_a_missing_handler_is_named(combination: Combination, write_service: Callable[..., Service]) -> None:
     broken = write_service("def other(event, context):\n    return 1\n")
     with (
         pytest.raises(HandlerError, match="handler"),
-        deploy(broken, combination[0], sandbox=combination[1]) as deployment,
+        combination.deploy(broken) as deployment,
     ):
         deployment.invoke({})
 
 
+@EVERY
 def test_an_instance_that_crashes_is_replaced(deployed: Deployment) -> None:
     before = deployed.invoke({}).instance_id
     deployed.kill_instance(before)
@@ -188,44 +271,70 @@ def test_an_instance_that_crashes_is_replaced(deployed: Deployment) -> None:
     assert states[0] is InstanceState.STARTING
 
 
-@BOXED
-def test_a_handler_that_ends_its_process_fails_that_call_alone(deployed: Deployment) -> None:
-    with pytest.raises(InvocationError) as caught:
-        deployed.invoke({"do": "exit"})
+@having("box")
+def test_a_handler_that_ends_its_process_fails_that_call_alone(combination: Combination, shared: Deployment) -> None:
+    with pytest.raises(InvocationError, match=combination.says("crashed: exited with code 3")) as caught:
+        shared.invoke({"do": "exit"})
     assert not caught.value.definite  # it may have run, and did
-    assert until(lambda: answer(deployed, {}))["answer"] == 42
+    assert until(lambda: answer(shared, {}))["answer"] == 42
 
 
-def test_a_call_over_its_time_limit_ends(combination: tuple[str, str], write_service: Callable[..., Service]) -> None:
-    with deploy(write_service(timeout_s=1), combination[0], sandbox=combination[1]) as deployment:
+@EVERY
+def test_a_call_over_its_time_limit_ends(combination: Combination, write_service: Callable[..., Service]) -> None:
+    with combination.deploy(write_service(timeout_s=1)) as deployment:
         with pytest.raises(InvocationTimeout):
             deployment.invoke({"do": "sleep", "seconds": 4 if deployment.pattern == "fake" else 30})
         assert until(lambda: answer(deployment, {}))["answer"] == 42
 
 
-@BOXED
-def test_memory_over_the_limit_ends_the_instance_and_no_more(
-    combination: tuple[str, str], write_service: Callable[..., Service]
+@having("box")
+def test_an_instance_that_hangs_is_replaced(
+    combination: Combination, write_service: Callable[..., Service], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with deploy(write_service(memory_mb=128), combination[0], sandbox=combination[1]) as deployment:
-        with pytest.raises(InvocationError):
+    monkeypatch.setattr(health, "EVERY_S", 0.1)
+    monkeypatch.setattr(health, "WITHIN_S", 0.2)
+    # The platform ends what takes too long, so it asks nobody for their health; the others end what does not answer.
+    kind = InvocationTimeout if combination.pattern == "serverless" else InvocationError
+    with combination.deploy(write_service(timeout_s=1 if kind is InvocationTimeout else 60)) as deployment:
+        hung = deployment.invoke({}).instance_id
+        with pytest.raises(kind, match=combination.says("did not answer its health check")) as caught:
+            deployment.invoke({"do": "hang"})
+        assert not caught.value.definite
+        assert until(lambda: answer(deployment, {}))["answer"] == 42
+        assert hung not in {i.instance_id for i in deployment.instances()}
+
+
+@having("box")
+def test_memory_over_the_limit_ends_the_instance_and_no_more(
+    combination: Combination, write_service: Callable[..., Service]
+) -> None:
+    with combination.deploy(write_service(memory_mb=128)) as deployment:
+        with pytest.raises(InvocationError, match=combination.says("memory limit of 128 MB")):
             deployment.invoke({"do": "eat", "megabytes": 400})
         assert until(lambda: answer(deployment, {}))["answer"] == 42
 
 
-def test_scale_up_and_down(deployed: Deployment) -> None:
+@EVERY
+def test_scale_up_and_down(combination: Combination, deployed: Deployment) -> None:
     deployed.scale(3)
     with ThreadPoolExecutor(6) as threads:
         calls = [threads.submit(deployed.invoke, {"do": "sleep", "seconds": 0.5}) for _ in range(3)]
         used = {call.result().instance_id for call in calls}
     assert len(used) == 3
     deployed.scale(1)
-    if deployed.pattern != "serverless":  # there the number is a ceiling for what runs, not a command to stop
-        until(lambda: len(deployed.instances()) == 1)
+    assert deployed.invoke({}).payload["answer"] == 42
+    if "counted" in combination.lacks:
+        return
+    assert len(deployed.instances()) == 1
+    deployed.scale(0)
+    assert deployed.instances() == ()
+    with pytest.raises(DeploymentError, match="scale"):
+        deployed.invoke({})
+    deployed.scale(1)
     assert deployed.invoke({}).payload["answer"] == 42
 
 
-@LONG_RUNNING
+@having("loads at once")
 def test_calls_one_after_the_other_go_round_the_instances(deployed: Deployment) -> None:
     deployed.scale(2)
     used = [deployed.invoke({}).instance_id for _ in range(6)]
@@ -233,13 +342,30 @@ def test_calls_one_after_the_other_go_round_the_instances(deployed: Deployment) 
     assert len(set(used)) == 2
 
 
-def test_update_brings_the_new_version(deployed: Deployment, write_service: Callable[..., Service]) -> None:
+@EVERY
+def test_update_brings_the_new_version_and_fails_nobody(
+    deployed: Deployment, write_service: Callable[..., Service]
+) -> None:
+    deployed.scale(2)
     assert deployed.invoke({}).payload["version"] == 1
-    deployed.update(write_service(HANDLER.replace("VERSION = 1", "VERSION = 2")))
-    assert deployed.invoke({}).payload["version"] == 2
+    updated, versions = threading.Event(), list[int]()
+
+    def call() -> None:
+        while not updated.is_set():
+            versions.append(deployed.invoke({}).payload["version"])
+
+    with ThreadPoolExecutor(1) as threads:
+        calling = threads.submit(call)
+        try:
+            deployed.update(write_service(HANDLER.replace("VERSION = 1", "VERSION = 2")))
+        finally:
+            updated.set()
+        calling.result()
+    assert versions[0] == 1
+    assert [deployed.invoke({}).payload["version"] for _ in range(4)] == [2] * 4
 
 
-@LONG_RUNNING
+@having("loads at once")
 def test_an_update_that_does_not_load_leaves_the_old_version(
     deployed: Deployment, write_service: Callable[..., Service]
 ) -> None:
@@ -248,43 +374,46 @@ def test_an_update_that_does_not_load_leaves_the_old_version(
     assert deployed.invoke({}).payload["version"] == 1
 
 
-@BOXED
-def test_logs_hold_what_the_handler_printed(deployed: Deployment) -> None:
-    instance = deployed.invoke({"do": "print", "text": "marker-17"}).instance_id
-    until(lambda: "printed marker-17" in deployed.logs(instance))
+@having("box")
+def test_logs_hold_what_the_handler_printed(shared: Deployment) -> None:
+    instance = shared.invoke({"do": "print", "text": "marker-17"}).instance_id
+    until(lambda: "printed marker-17" in shared.logs(instance))
 
 
-@BOXED
-def test_usage_is_accounted(deployed: Deployment) -> None:
-    instance = deployed.invoke({}).instance_id
-    view = next(i for i in deployed.instances() if i.instance_id == instance)
+@having("box")
+def test_usage_is_accounted(shared: Deployment) -> None:
+    instance = shared.invoke({}).instance_id
+    view = next(i for i in shared.instances() if i.instance_id == instance)
     assert view.cpu_s is not None
     assert view.cpu_s > 0
     assert view.peak_memory_bytes is not None
     assert 8 * 2**20 < view.peak_memory_bytes < 512 * 2**20  # an interpreter alone has more than 8 MB resident
 
 
-def test_a_load_generators_request_invokes(deployed: Deployment) -> None:
-    if deployed.pattern == "fake":
+@EVERY
+def test_a_load_generators_request_invokes(shared: Deployment) -> None:
+    if shared.pattern == "fake":
         with pytest.raises(DeploymentError):
-            deployed.targets({})
+            shared.targets({})
         return
-    deployed.invoke({})
-    target = deployed.targets({"do": "none"})[0]
+    shared.invoke({})
+    target = shared.targets({"do": "none"})[0]
     request = urllib.request.Request(target.url, target.body, dict(target.headers), method=target.method)
     with urllib.request.urlopen(request, timeout=30) as response:
         assert response.headers["X-Workbench-Instance"]
         assert json.load(response)["answer"] == 42
 
 
-def test_a_neighbour_is_another_service_beside_it(deployed: Deployment) -> None:
-    with deployed.beside(sample("hashing", Resources(256, 20))) as neighbour:
+@EVERY
+def test_a_neighbour_is_another_service_beside_it(shared: Deployment) -> None:
+    with shared.beside(sample("hashing", Resources(256, 20))) as neighbour:
         assert neighbour.invoke({"rounds": 1}).payload["rounds"] == 1
-        assert deployed.invoke({}).payload["answer"] == 42
-        assert neighbour.pattern == deployed.pattern
-    assert deployed.invoke({}).payload["answer"] == 42
+        assert shared.invoke({}).payload["answer"] == 42
+        assert neighbour.pattern == shared.pattern
+    assert shared.invoke({}).payload["answer"] == 42
 
 
+@EVERY
 def test_closing_twice_is_fine_and_a_closed_deployment_says_so(deployed: Deployment) -> None:
     deployed.invoke({})
     deployed.close()
@@ -300,7 +429,7 @@ def test_unknown_sandbox_and_pattern_list_the_choices() -> None:
         deploy(sample("pricing"), "cloud")
 
 
-@LONG_RUNNING
+@having("loads at once")
 def test_closing_while_an_instance_is_being_replaced_leaves_nothing(deployed: Deployment) -> None:
     for view in deployed.instances():
         deployed.kill_instance(view.instance_id)
@@ -308,3 +437,41 @@ def test_closing_while_an_instance_is_being_replaced_leaves_nothing(deployed: De
     assert deployed.instances() == ()
     last = {event.instance_id: event.state for event in deployed.events()}
     assert set(last.values()) <= {InstanceState.STOPPED, InstanceState.FAILED}
+
+
+@having("engine")
+def test_closing_after_the_engine_died_ends_and_says_what_is_left(
+    combination: Combination,
+    write_service: Callable[..., Service],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    engine = docker_engine.client(os.getpid())
+    socket_path = getattr(engine.api._custom_adapter, "socket_path", "")
+    if not socket_path:
+        pytest.skip("The engine is not reached through a Unix socket, before which a relay could be put.")
+    relay = Relay(tmp_path / "engine.sock", socket_path)
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path / 'engine.sock'}")
+    docker_engine.client.cache_clear()
+    containers: list[Any] = []
+    try:
+        deployment = combination.deploy(write_service())
+        deployment.invoke({})
+        names = {i.instance_id for i in deployment.instances()}
+        containers = [c for c in engine.containers.list(all=True) if c.name in names]
+        assert len(containers) == 1
+        relay.die()
+        # A platform, which is a process of its own, ends and leaves it to `workbench clean` to tell.
+        told = pytest.raises(DeploymentError, match="Docker Engine")
+        with contextlib.nullcontext() if "counted" in combination.lacks else told:
+            deployment.close()
+        deployment.close()
+        with pytest.raises((DeploymentError, InvocationError)):
+            deployment.invoke({})
+        for container in containers:  # nobody had to tell it: its owner has let go of it
+            assert container.wait(timeout=30)["StatusCode"] == 137
+    finally:
+        relay.die()
+        docker_engine.client.cache_clear()
+        for container in containers:
+            container.remove(force=True)
