@@ -12,13 +12,16 @@ class Phases:
 
     `sandbox`: from the decision to start an instance until its first own instruction; `runtime_init`: until the
     language runtime is ready to load the service; `function_init`: until the service's module is loaded;
-    `handler`: the handler itself. AWS calls the middle two Init and the last Invoke.
+    `handler`: the handler itself. AWS calls the middle two Init and the last Invoke. `sandbox_steps` divides the first
+    phase where it has parts, as (name, ms): of a virtual machine `vmm` (until its devices are there), `kernel` (until
+    its first process runs) and `init` (until the instance's first instruction), or `restore` in place of these two.
     """
 
     sandbox_ms: float | None = None
     runtime_init_ms: float | None = None
     function_init_ms: float | None = None
     handler_ms: float | None = None
+    sandbox_steps: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 from packaging.requirements import Requirement
 
-from tests.guest.initramfs import Initramfs
+from workbench.isolation.initramfs import Initramfs
 from tests.guest.machine import PROJECT
 from workbench.isolation import libraries, rootfs
 

@@ -29,6 +29,10 @@ INVOKE_PATH = "/2015-03-31/functions/function/invocations"
 HEALTH_PATH = "/_workbench/health"
 READY_WITHIN_S = 60.0
 HEALTH_WITHIN_S = 2.0
+BOOTED = {"vmm": "vmm", "kernel": "init", "init": "sandbox_ready"}
+RESTORED = {"vmm": "vmm", "restore": "sandbox_ready"}
+"""The steps of a machine that boots, or is restored, each with the mark that ends it."""
+
 END_SEEN_WITHIN_S = 2.0
 """How long a broken connection may be ahead of the news that its instance has ended."""
 
@@ -243,7 +247,7 @@ class Replica:
         phases = self._phases(handler_ms) if cold else Phases(handler_ms=handler_ms)
         return InvocationResult(
             answer,
-            response.getheader("X-Workbench-Instance") or self.id,
+            self.id,  # not what it says: a restored one has the environment of the one that was saved
             cold and response.getheader("X-Workbench-Cold") == "1",  # a spare instance's first call waited for no start
             latency_ms,
             phases,
@@ -309,7 +313,16 @@ class Replica:
         sandbox, runtime, function = (
             None if a is None or b is None else (b - a) / 1e6 for a, b in itertools.pairwise(steps)
         )
-        return Phases(sandbox, runtime, function, handler_ms)
+        return Phases(sandbox, runtime, function, handler_ms, self._sandbox_steps())
+
+    def _sandbox_steps(self) -> tuple[tuple[str, float], ...]:
+        """What a machine that boots goes through, seen outside; empty for a sandbox that does not boot."""
+        steps = BOOTED if "init" in self._marks else RESTORED
+        if not self._marks.keys() >= set(steps.values()):
+            return ()
+        ends = [(step, self._marks[mark]) for step, mark in steps.items()]
+        began = [self.box.launched_ns, *(at for _, at in ends)]
+        return tuple((step, (at - before) / 1e6) for (step, at), before in zip(ends, began, strict=False))
 
 
 def _decoded(content: bytes, instance: str) -> Any:

@@ -2,6 +2,10 @@
 
 What a process manager on a virtual machine does. The machine here is this one: its boot is not part of any number, and
 neighbours on it are separated as processes of one user are, which is to say hardly.
+
+With the sandbox `qemu` every instance is a virtual machine of its own, booted for it; with `qemu-snapshot` it is restored
+from one that was booted and saved before (a first one waits for both). The label says what runs the guest's instructions:
+`qemu-kvm` the processor itself, `qemu-tcg` QEMU's emulation, whose milliseconds compare with nothing but themselves.
 """
 
 from __future__ import annotations
@@ -11,15 +15,17 @@ from workbench.deployments.replica import READY_WITHIN_S
 from workbench.deployments.replicas import Replicas
 from workbench.deployments.reservations import RESERVATIONS, Reserved
 from workbench.errors import DeploymentError
+from workbench.isolation import Snapshots
 from workbench.service import Service
 
-SANDBOXES = ("process",)
+SANDBOXES = ("process", "qemu", "qemu-snapshot")
 
 
 class VmDeployment(Replicas):
     """Reserved, supervised processes."""
 
     pattern = "vm"
+    _snapshots: Snapshots | None = None
 
     def scale(self, n: int) -> None:
         """Have `n` instances ready, each with its memory reserved; raises DeploymentError where they do not fit.
@@ -59,16 +65,39 @@ class VmDeployment(Replicas):
             super().close()
         finally:
             RESERVATIONS.release(self)
+            if self._snapshots is not None:
+                self._snapshots.close()
+
+    def keep(self, snapshots: Snapshots) -> None:
+        """Close `snapshots` too, at the end."""
+        self._snapshots = snapshots
 
 
 def deploy(service: Service, sandbox: str = "auto") -> VmDeployment:
-    """Start one process of the service; raises HandlerError when its module does not load."""
+    """Start one instance of the service; raises HandlerError when its module does not load.
+
+    Raises CapabilityMissing where a virtual machine is asked for and something that it needs is not here.
+    """
     if sandbox != "auto" and sandbox not in SANDBOXES:
-        raise DeploymentError(f"A VM-style deployment has no sandbox {sandbox!r}; choose auto or process.")
-    deployment = VmDeployment(service, "process", isolation.launcher("process"))
+        raise DeploymentError(
+            f"A VM-style deployment has no sandbox {sandbox!r}; choose auto or one of {', '.join(SANDBOXES)}."
+        )
+    deployment = _made(service, sandbox)
     try:
         deployment.scale(1)
     except BaseException:
         deployment.close()
         raise
+    return deployment
+
+
+def _made(service: Service, sandbox: str) -> VmDeployment:
+    if sandbox in ("auto", "process"):
+        return VmDeployment(service, "process", isolation.launcher("process"))
+    label = isolation.machine_label()
+    if sandbox == "qemu":
+        return VmDeployment(service, label, isolation.launcher("qemu"))
+    snapshots = isolation.snapshots()
+    deployment = VmDeployment(service, f"{label}-snapshot", snapshots.launch)
+    deployment.keep(snapshots)
     return deployment

@@ -42,7 +42,7 @@ def cold_start(
     taken anew. After each cold start `warm_per_sample` invocations time the same instance warm. Raises DeploymentError
     when a deployment gives no new instance, what `invoke` raises when the service does not answer, and Interrupted.
     Detail: p50_ms, p95_ms, ci95_ms of the median (order statistics), phases_ms, instances, warm_ms, warm_handler_ms,
-    warm_p50_ms, refused; each list in the order taken.
+    warm_p50_ms, refused; each list in the order taken. Where a sandbox boots, steps_ms divides its phase further.
     """
     tell = progress or silent
     payload = {} if payload is None else payload
@@ -87,6 +87,10 @@ def _measurement(taken: _Taken, *, complete: bool) -> Measurement:
         "warm_p50_ms": percentile([r.latency_ms for r in taken.warm], 50) if taken.warm else None,
         "refused": taken.refused,
     }
+    steps = [dict(r.phases.sandbox_steps) for r in taken.cold]
+    if any(steps):
+        names = dict.fromkeys(name for one in steps for name in one)
+        detail["steps_ms"] = {name: [one.get(name) for one in steps] for name in names}
     if samples:
         detail |= {
             "p50_ms": percentile(samples, 50),

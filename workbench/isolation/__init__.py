@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+from typing import Protocol
 
 from workbench import capabilities
 from workbench.errors import DeploymentError
-from workbench.sandbox import Launcher, Technique, TemplateLauncher
+from workbench.sandbox import Launcher, Sandbox, SandboxSpec, Technique, TemplateLauncher
 
 BACKENDS: dict[str, str] = {
     "process": "workbench.isolation.process",
     "namespaces": "workbench.isolation.namespaces",
     "docker": "workbench.isolation.docker",
+    "qemu": "workbench.isolation.qemu",
 }
 """Back ends by name, with the module whose `launch` each is: docker-py alone imports slower than a sandbox starts."""
 
@@ -30,6 +32,28 @@ def ready(name: str) -> contextlib.AbstractContextManager[None]:
     hold = getattr(importlib.import_module(BACKENDS[name]), "hold", contextlib.nullcontext)
     made: contextlib.AbstractContextManager[None] = hold()
     return made
+
+
+class Snapshots(Protocol):
+    """A launcher that restores instances from snapshots, which it keeps until it is closed."""
+
+    def launch(self, spec: SandboxSpec) -> Sandbox:
+        """See `workbench.sandbox.Launcher`."""
+
+    def close(self) -> None:
+        """Remove the snapshots."""
+
+
+def snapshots() -> Snapshots:
+    """Virtual machines restored from snapshots."""
+    made: Snapshots = importlib.import_module("workbench.isolation.qemu_snapshots").Snapshots()
+    return made
+
+
+def machine_label() -> str:
+    """`qemu-kvm` or `qemu-tcg`, by what runs a guest here; raises CapabilityMissing where no guest can be run."""
+    kind: str = importlib.import_module("workbench.isolation.qemu").kind()
+    return kind
 
 
 def best() -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from typing import Any
 
 # Python runs isolated (-I), which leaves out the script's own directory.
 sys.path.append(os.path.dirname(os.path.abspath(__file__)))
@@ -36,7 +37,7 @@ def main() -> None:
     os.execve(command[0], command, os.environ)
 
 
-def _kept(given: socket.socket) -> str:
+def _kept(given: Any) -> str:
     """The number under which the host finds the socket."""
     given.set_inheritable(True)
     return str(given.detach())

@@ -14,15 +14,40 @@ import array  # noqa: E402
 import json  # noqa: E402
 import os  # noqa: E402
 import socket  # noqa: E402
+import stat  # noqa: E402
 import sys  # noqa: E402
 from typing import Any  # noqa: E402
 
 
-def connect() -> socket.socket:
+class Port:
+    """A control channel that is no socket, but a port of a virtual machine: as much of a socket as marks need."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def sendall(self, data: bytes) -> None:
+        """Write all of it."""
+        while data:
+            data = data[os.write(self._descriptor, data) :]
+
+    def set_inheritable(self, inheritable: bool) -> None:
+        """Whether programs started from here get it."""
+        os.set_inheritable(self._descriptor, inheritable)
+
+    def detach(self) -> int:
+        """Its number, for another program."""
+        return self._descriptor
+
+
+def _inherited(number: int) -> Any:
+    return socket.socket(fileno=number) if stat.S_ISSOCK(os.fstat(number).st_mode) else Port(number)
+
+
+def connect() -> Any:
     """The control channel, inherited or connected to; child processes of the handler do not get it."""
     number = os.environ.pop("WORKBENCH_CONTROL_FD", "")
     if number:
-        control = socket.socket(fileno=int(number))
+        control = _inherited(int(number))
         control.set_inheritable(False)
     else:
         path = os.environ.pop("WORKBENCH_CONTROL_PATH", "")
@@ -46,7 +71,7 @@ def _without_owner() -> socket.socket:
 
 
 def mark(
-    control: socket.socket,
+    control: Any,
     name: str,
     *,
     at_ns: int | None = None,
@@ -69,7 +94,7 @@ def mark(
         control.sendall(line[sent:])
 
 
-def pass_listeners_out(control: socket.socket) -> None:
+def pass_listeners_out(control: Any) -> None:
     """Listen on each of the ports that the owner serves in here, and pass the listeners out."""
     for port in json.loads(os.environ.pop("WORKBENCH_PORTS", "[]")):
         with socket.create_server(("127.0.0.1", port), backlog=128) as listener:

@@ -21,9 +21,9 @@ class Initramfs:
     A file that is added under several names is stored, and held in memory, once.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, append: bool = False) -> None:
         self.path = path
-        self._file: BinaryIO = path.open("wb")
+        self._file: BinaryIO = path.open("ab" if append else "wb")
         self._number = 0
         self._directories = {""}
         self._stored: dict[tuple[int, int], int] = {}
@@ -48,6 +48,11 @@ class Initramfs:
         """Make a file of `content`."""
         self.directory(os.path.dirname(name))
         self._write(name.strip("/"), stat.S_IFREG | mode, content.encode())
+
+    def data(self, name: str, content: bytes, mode: int = 0o644) -> None:
+        """Make a file of these bytes."""
+        self.directory(os.path.dirname(name))
+        self._write(name.strip("/"), stat.S_IFREG | mode, content)
 
     def link(self, name: str, goal: str) -> None:
         """Make a symbolic link."""

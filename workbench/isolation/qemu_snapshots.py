@@ -1,0 +1,66 @@
+"""Machines restored from a snapshot: one is booted and saved for each version of a service, the others go on from it."""
+
+from __future__ import annotations
+
+import json
+import select
+import socket
+import threading
+import time
+from dataclasses import replace
+
+from workbench.isolation import qemu
+from workbench.isolation.qemu import QemuTemplate
+from workbench.sandbox import Sandbox, SandboxSpec
+
+_LOADED_WITHIN_S = 120.0
+
+
+class Snapshots:
+    """A launcher whose first instance of a version waits for a boot and a snapshot, and the others for neither."""
+
+    def __init__(self) -> None:
+        self._templates: dict[str, QemuTemplate] = {}
+        self._lock = threading.Lock()
+
+    def launch(self, spec: SandboxSpec) -> Sandbox:
+        """A machine of that name, restored; where its function cannot be loaded, one that is booted and says why.
+
+        Raises what `qemu.launch` raises.
+        """
+        version = _version(spec)
+        with self._lock:
+            if version not in self._templates:
+                template = qemu.launch_template(replace(spec, name=f"{spec.name}-template"))
+                if not _loaded(template.machine.control):
+                    template.close()
+                    return qemu.launch(spec)
+                template.save()
+                self._templates[version] = template
+            return self._templates[version].launch(spec)
+
+    def close(self) -> None:
+        """Remove all snapshots; machines that were restored must have ended."""
+        with self._lock:
+            for template in self._templates.values():
+                template.close()
+            self._templates.clear()
+
+
+def _version(spec: SandboxSpec) -> str:
+    """What two instances of one version of a service have in common: all but the name."""
+    return repr((replace(spec, name="", environment={}), sorted(spec.environment.items())))
+
+
+def _loaded(control: socket.socket) -> bool:
+    """Whether the function has been loaded, once that is decided; False too when nothing is said in time."""
+    buffer, deadline = b"", time.monotonic() + _LOADED_WITHIN_S
+    while select.select([control], [], [], max(0.0, deadline - time.monotonic()))[0]:
+        data = control.recv(65536)
+        *lines, buffer = (buffer + data).split(b"\n")
+        marks = [json.loads(line)["mark"] for line in lines]
+        if "function_ready" in marks:
+            return True
+        if "init_error" in marks or not data:
+            return False
+    return False
