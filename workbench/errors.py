@@ -16,7 +16,8 @@ A message tells the person what happened and what to do next.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 
 class WorkbenchError(Exception):
@@ -60,6 +61,15 @@ class HandlerError(InvocationError):
         self.error_message = message
         self.error_type = error_type
         self.stack_trace = tuple(stack_trace)
+
+    @classmethod
+    def told(cls, error: Mapping[str, Any]) -> HandlerError:
+        """The error of a module that could not be loaded, as its instance tells it in Lambda's words."""
+        return cls(
+            str(error.get("errorMessage", "the module could not be loaded")),
+            str(error.get("errorType", "Error")),
+            [str(line) for line in error.get("stackTrace") or ()],
+        )
 
 
 class InvocationTimeout(InvocationError):

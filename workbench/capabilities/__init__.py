@@ -24,6 +24,10 @@ import psutil
 _PATIENCE_S = 10
 _PROGRAMS = Path(__file__).parent
 _CGROUPS = Path("/sys/fs/cgroup")
+QEMU_REMEDY = (
+    "In the workbench's directory, on Debian or Ubuntu: tools/system-packages --for-vm. Elsewhere install QEMU, "
+    "e2fsprogs and busybox-static, and name a kernel that may be read: WORKBENCH_GUEST_KERNEL=/boot/vmlinuz-..."
+)
 V1_CONTROLLERS = ("memory", "cpu", "pids", "freezer")
 
 
@@ -48,6 +52,7 @@ class Capabilities:
     namespaces: Capability
     cgroups: Capability
     kvm: Capability
+    qemu: Capability
     node: Capability
     java: Capability
     chromium: Capability
@@ -75,7 +80,7 @@ class Capabilities:
 @functools.cache
 def find() -> Capabilities:
     """Try everything, at once; about half a second the first time."""
-    probes: tuple[Callable[[], Capability], ...] = (docker, namespaces, cgroups, kvm, node, java, chromium)
+    probes: tuple[Callable[[], Capability], ...] = (docker, namespaces, cgroups, kvm, qemu, node, java, chromium)
     with ThreadPoolExecutor(len(probes)) as pool:
         found = {capability.name: capability for capability in pool.map(lambda probe: probe(), probes)}
     return Capabilities(
@@ -83,6 +88,7 @@ def find() -> Capabilities:
         namespaces=found["namespaces"],
         cgroups=found["cgroups"],
         kvm=found["kvm"],
+        qemu=found["qemu"],
         node=found["node"],
         java=found["java"],
         chromium=found["chromium"],
@@ -163,6 +169,41 @@ def kvm() -> Capability:
     if not ok:
         return Capability("kvm", False, f"/dev/kvm is there, but no guest ran: {said}.", remedy)
     return Capability("kvm", True, "A guest of one instruction ran.")
+
+
+@functools.cache
+def qemu() -> Capability:
+    """A virtual machine: QEMU says its version, and what else a guest needs is here. None is booted to find out."""
+    program = _program("qemu", ("qemu-system-x86_64",), "--version", QEMU_REMEDY)
+    if not program:
+        return program
+    if platform_module.machine() != "x86_64":
+        return Capability("qemu", False, f"The guests are x86-64 ones, this machine is {platform_module.machine()}.")
+    needed = {"mke2fs": _sees("mke2fs"), "a static busybox": _sees("busybox"), "a kernel": bool(guest_kernels())}
+    missing = " and ".join(name for name, there in needed.items() if not there)
+    if missing:
+        return Capability("qemu", False, f"QEMU is installed, but {missing} is missing.", QEMU_REMEDY)
+    return Capability("qemu", True, f"{program.detail} {guest_kernels()[0].name} can be booted.")
+
+
+def guest_kernels() -> tuple[Path, ...]:
+    """The kernels that a virtual machine may be booted with, best first: readable files called vmlinuz-VERSION.
+
+    The one that WORKBENCH_GUEST_KERNEL names; else what `tools/system-packages --for-vm` has fetched, in the
+    workbench's directory; else what lies in `~/.cache/workbench/kernel`; else this machine's own in /boot.
+    """
+    named = os.environ.get("WORKBENCH_GUEST_KERNEL")
+    if named:
+        found = [Path(named)]
+    else:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        places = (_PROGRAMS.parents[1] / ".setup" / "kernel", cache / "workbench" / "kernel", Path("/boot"))
+        found = [path for place in places for path in sorted(place.glob("vmlinuz-*"), reverse=True)]
+    return tuple(path for path in found if path.is_file() and os.access(path, os.R_OK))
+
+
+def _sees(program: str) -> bool:
+    return shutil.which(program, path=os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin"))) is not None
 
 
 @functools.cache

@@ -99,12 +99,7 @@ class Replica:
         name = str(message.get("mark", ""))
         self._marks[name] = int(message.get("at_ns", time.monotonic_ns()))
         if name == "init_error":
-            error = message.get("error") or {}
-            self.error = HandlerError(
-                str(error.get("errorMessage", "the module could not be loaded")),
-                str(error.get("errorType", "Error")),
-                [str(line) for line in error.get("stackTrace") or ()],
-            )
+            self.error = HandlerError.told(message.get("error") or {})
         if name in ("init_error", "function_ready"):
             self._settled.set()
 

@@ -3,9 +3,9 @@
 What a process manager on a virtual machine does. The machine here is this one: its boot is not part of any number, and
 neighbours on it are separated as processes of one user are, which is to say hardly.
 
-With the sandbox `qemu` every instance is a virtual machine of its own, booted for it; with `qemu-snapshot` it is restored
-from one that was booted and saved before (a first one waits for both). The label says what runs the guest's instructions:
-`qemu-kvm` the processor itself, `qemu-tcg` QEMU's emulation, whose milliseconds compare with nothing but themselves.
+With the sandbox `qemu` every instance is a virtual machine of its own, booted for it; with `qemu-snapshot` it is
+restored from one that was booted and saved before (a first one waits for both). The label says what runs the guest's
+instructions: `qemu-kvm` the processor itself, `qemu-tcg` QEMU's emulation, which takes its own time.
 """
 
 from __future__ import annotations

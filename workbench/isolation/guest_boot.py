@@ -1,7 +1,7 @@
-"""What a virtual machine boots from: an initramfs with busybox, the drivers and `guest_init.sh`, and the machine's order.
+"""What a virtual machine boots from: an initramfs with busybox, the drivers and `guest_init.sh`, and its order.
 
-The first part is the same for all machines of a kernel and is kept in `cache_dir()`; the order, a few kilobytes that say
-what to mount and what to start, follows it in the same file, as the kernel takes several archives one after another.
+The first part is the same for all machines of a kernel and is kept in `cache_dir()`; the order, a few kilobytes that
+say what to mount and what to start, follows it in the same file: the kernel takes several archives one after another.
 """
 
 from __future__ import annotations
@@ -31,9 +31,11 @@ _INIT = Path(__file__).with_name("guest_init.sh")
 _DISKS = "abcdefgh"
 _BUSYBOX_REMEDY = "apt-get install busybox-static"
 _APPLETS = (
-    *("sh", "[", "echo", "ls", "usleep", "env", "mount", "insmod", "mknod", "mkdir", "ln", "cp", "hostname", "ip", "chroot"),
-    "poweroff",
+    *("sh", "[", "echo", "ls", "usleep", "env", "mount", "insmod", "mknod", "mkdir", "ln", "cp", "hostname", "ip"),
+    *("chroot", "poweroff"),
 )
+_ALONE = ("-p", "/run/none")
+"""Names a file that is not there, or it would start nothing beside another process of the same interpreter."""
 _DYNAMIC = b"/ld-linux"
 """In a program that asks for a loader, near its beginning: such a busybox does not run by itself."""
 
@@ -48,6 +50,7 @@ class Order:
     pids: int
     environment: Mapping[str, str]
     argv: Sequence[str]
+    renewing: Sequence[str] = ()  # in a machine to be saved: what gives the kernel new random numbers
 
     def script(self) -> str:
         """As the shell commands that `guest_init.sh` reads."""
@@ -57,9 +60,21 @@ class Order:
             for disk, place in zip(disks[1:], self.mounts, strict=True)
         ]
         program, *arguments = self.argv
+        waiting = shlex.join(("chroot", "/root", *self.renewing)) if self.renewing else "while read -r _; do :; done"
         start = [
             *("env", "-i", *(f"{name}={value}" for name, value in self.environment.items())),
-            *("chroot", "/root", "/run/busybox", "setpriv", "--nnp", "/run/busybox", "start-stop-daemon", "-S", "-q"),
+            *(
+                "chroot",
+                "/root",
+                "/run/busybox",
+                "setpriv",
+                "--nnp",
+                "/run/busybox",
+                "start-stop-daemon",
+                "-S",
+                "-q",
+                *_ALONE,
+            ),
             *("-c", f"{UID}:{UID}", "-x", program, "--", *arguments),
         ]
         return "\n".join(
@@ -67,6 +82,9 @@ class Order:
                 f"HOST={shlex.quote(self.host)} TMP_MB={self.tmp_mb} PIDS={self.pids} LAST_DISK={disks[-1]}",
                 "mount_disks() {",
                 *(f"    {line}" for line in mount or [":"]),
+                "}",
+                "wait_for_the_owner() {",
+                f"    {waiting}",
                 "}",
                 "start_instance() {",
                 f"    {shlex.join(start)}",
@@ -77,7 +95,10 @@ class Order:
 
 
 def write(path: Path, order: Order) -> None:
-    """Write the initramfs of one machine; raises CapabilityMissing without a kernel or busybox, OSError on a full disk."""
+    """Write the initramfs of one machine.
+
+    Raises CapabilityMissing without a kernel or busybox, OSError on a full disk.
+    """
     shutil.copyfile(_common(guest_kernel.find()), path)
     with path.open("ab") as file:
         file.write(b"\0" * (-file.tell() % 512))

@@ -1,7 +1,7 @@
 """What a virtual machine finds on its disks: directories made into read-only file systems, without root and mounts.
 
-`mke2fs -d` (e2fsprogs) fills an ext4 file system from a directory. The large ones, the root file system and a language's
-tree, are made once and kept in `cache_dir()`; the package's is made for each machine, as it is small.
+`mke2fs -d` (e2fsprogs) fills an ext4 file system from a directory. The large ones, the root file system and a
+language's tree, are made once and kept in `cache_dir()`; the package's is made for each machine, as it is small.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def kept(directory: Path) -> Path:
 
 
 def make(directory: Path, disk: Path) -> None:
-    """Write a disk with what is in `directory`; raises CapabilityMissing without mke2fs, DeploymentError if it fails."""
+    """Write a disk with what is in `directory`; raises CapabilityMissing without mke2fs, DeploymentError on failure."""
     mke2fs = program("mke2fs", "e2fsprogs")
     size, inodes = _needed(directory)
     # No journal, no spare blocks: nothing is ever written to it.

@@ -37,7 +37,7 @@ control=$(echo /dev/vport*p1)
 output=$(echo /dev/vport*p2)
 exec 8<>"$control"
 # Outside, the other end of the channel closes when the owner is gone: so is then this machine.
-(while read -r _ <&8; do :; done; poweroff -f) >/dev/null 2>&1 &
+(wait_for_the_owner <&8; poweroff -f) >/dev/console 2>&1 &
 
 # As in a container: memory is promised freely, and who touches more than there is gets ended, not refused.
 echo 1 >/proc/sys/vm/overcommit_memory

@@ -1,8 +1,7 @@
 """A Linux kernel for a virtual machine, and the modules without which it finds neither its disks nor its network.
 
-The kernel is the distribution's. Where it is found, in this order: the file that WORKBENCH_GUEST_KERNEL names; what
-`tools/system-packages --for-vm` has fetched; this machine's own in /boot, where it may be read. Its modules are in a
-directory `modules-VERSION` beside it, else in /lib/modules. A driver that is in neither place is taken to be built in.
+The kernel is the distribution's; `capabilities.guest_kernels` says where it is looked for. Its modules are in a
+directory `modules-VERSION` beside it, else in /lib/modules. A driver that is in neither is taken to be built in.
 """
 
 from __future__ import annotations
@@ -17,15 +16,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from workbench import capabilities
 from workbench.errors import CapabilityMissing
-from workbench.session import cache_dir
 
-VARIABLE = "WORKBENCH_GUEST_KERNEL"
-REMEDY = (
-    "Fetch one without installing it: `tools/system-packages --for-vm` in the workbench's directory, on Debian or "
-    f"Ubuntu. Or name one that may be read: {VARIABLE}=/boot/vmlinuz-..."
-)
-_FETCHED = Path(__file__).resolve().parents[2] / ".setup" / "kernel"
 _DRIVERS = ("virtio_pci", "virtio_blk", "virtio_net", "virtio_console")
 _DEPENDS = re.compile(rb"\0depends=([^\0]*)\0")
 
@@ -47,14 +40,15 @@ class Kernel:
 
 def find() -> Kernel:
     """The kernel to boot; raises CapabilityMissing where there is none, or the one named cannot be read."""
-    named = os.environ.get(VARIABLE)
-    for path in [Path(named)] if named else _candidates():
-        if path.is_file() and os.access(path, os.R_OK):
-            version = path.name.partition("-")[2] or platform.release()
-            places = (path.with_name(f"modules-{version}"), Path("/lib/modules") / version)
-            return Kernel(path, version, next((place for place in places if place.is_dir()), None))
-    what = f"{VARIABLE} names {named}, which cannot be read" if named else "There is no kernel for a virtual machine"
-    raise CapabilityMissing(what, REMEDY)
+    found = capabilities.guest_kernels()
+    if not found:
+        named = os.environ.get("WORKBENCH_GUEST_KERNEL")
+        what = f"WORKBENCH_GUEST_KERNEL names {named}, which is no file that can be read" if named else "There is none"
+        raise CapabilityMissing(f"A virtual machine needs a kernel. {what}", capabilities.QEMU_REMEDY)
+    path = found[0]
+    version = path.name.partition("-")[2] or platform.release()
+    places = (path.with_name(f"modules-{version}"), Path("/lib/modules") / version)
+    return Kernel(path, version, next((place for place in places if place.is_dir()), None))
 
 
 def drivers(kernel: Kernel) -> Iterator[tuple[str, bytes]]:
@@ -64,13 +58,6 @@ def drivers(kernel: Kernel) -> Iterator[tuple[str, bytes]]:
     for driver in _DRIVERS:
         _add(driver, files, loaded)
     yield from loaded.items()
-
-
-def _candidates() -> Iterator[Path]:
-    yield from sorted(_FETCHED.glob("vmlinuz-*"), reverse=True)
-    yield from sorted((cache_dir() / "kernel").glob("vmlinuz-*"), reverse=True)
-    running = f"vmlinuz-{platform.release()}"
-    yield from sorted(Path("/boot").glob("vmlinuz-*"), key=lambda path: path.name != running)
 
 
 def _files(kernel: Kernel) -> dict[str, Path]:
@@ -97,5 +84,7 @@ def _unpacked(path: Path) -> bytes:
         return lzma.decompress(path.read_bytes())
     program = {".zst": "zstd", ".gz": "gzip"}.get(path.suffix, "")
     if not program or shutil.which(program) is None:
-        raise CapabilityMissing(f"The kernel module {path} is packed in a way that cannot be undone here", REMEDY)
+        raise CapabilityMissing(
+            f"The kernel module {path} is packed in a way that cannot be undone here", capabilities.QEMU_REMEDY
+        )
     return subprocess.run([program, "-dc", str(path)], capture_output=True, check=True).stdout

@@ -8,13 +8,15 @@ Where KVM runs a guest the processor runs it itself; elsewhere QEMU emulates one
 
 A machine can also be restored (`launch_template`): one is started, its function loaded, its memory and the state of its
 devices written to files; others go on from there, with that memory mapped so that what they write stays their own. What
-was drawn at random before is then the same in all of them (see `runtimes/wb_template.py` on forks: the same holds here).
+was drawn at random before is then the same in all of them, as it is in forks (see `runtimes/wb_template.py`). The
+kernel is given new random numbers (`runtimes/vm_renew.py`), a generator inside the service is not.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -24,8 +26,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from workbench.errors import DeploymentError
-from workbench.isolation import channel, guest_boot, guest_disks, guest_kernel, keeper, languages, qemu_accelerator
-from workbench.isolation import qemu_command, rootfs
+from workbench.isolation import (
+    channel,
+    guest_boot,
+    guest_disks,
+    guest_kernel,
+    keeper,
+    languages,
+    qemu_accelerator,
+    qemu_command,
+    rootfs,
+)
 from workbench.isolation.qemu_command import CHANNELS, Memory
 from workbench.isolation.qemu_machine import Machine
 from workbench.isolation.qemu_monitor import Monitor
@@ -36,6 +47,7 @@ from workbench.session import VARIABLE, session_dir, session_id
 NAME = "qemu"
 TECHNIQUES = frozenset({Technique.SPAWN, Technique.SNAPSHOT})
 _MEMORY_FILE, _STATE_FILE = "memory", "state"
+_RENEW = "vm_renew.py"
 
 
 @contextlib.contextmanager
@@ -144,7 +156,7 @@ def _start(
         mounts = _mounts(spec)
         if disks is None:
             disks = home
-            _write_disks(spec, home, list(mounts))
+            _write_disks(spec, home, list(mounts), to_be_saved=memory.shared)
         ours, theirs = {}, {}
         for name in CHANNELS:
             ours[name], theirs[name] = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -168,8 +180,12 @@ def _start(
         relay = Relay(spec.name, ours["control"], ours["console"], outside, theirs["output"].dup())
         relay.start()
         monitor = Monitor(ours["monitor"])
-        _power_on(monitor, relay, state)
-        address = f"http://127.0.0.1:{monitor.forwarded_port()}"
+        passed.close()  # QEMU alone holds its ends now: they close with it
+        try:
+            _power_on(monitor, relay, state)
+            address = f"http://127.0.0.1:{monitor.forwarded_port()}"
+        except DeploymentError as error:
+            raise _explained(error, spec, process) from error
         ours["output"].setblocking(False)
         undo.pop_all()
     return Machine(spec, process, monitor, relay, inside, ours["output"], address, home, launched_ns, accelerator)
@@ -183,7 +199,10 @@ def _power_on(monitor: Monitor, relay: Relay, state: Path | None) -> None:
         monitor.command("migrate-incoming", uri=f"exec:cat '{state}'")
         monitor.wait_for_migration()
     monitor.command("cont")
-    if state is not None:  # what was done before the machine was saved is not done again, and takes no time
+    if state is not None:
+        if not relay.renew(secrets.token_hex(32)):
+            raise DeploymentError("The restored machine did not take new random numbers.")
+        # What was done before the machine was saved is not done again, and takes no time.
         for name in ("sandbox_ready", "runtime_ready", "function_ready"):
             relay.mark(name)
 
@@ -209,6 +228,15 @@ def _run(spec: SandboxSpec, line: list[str], descriptors: list[int]) -> subproce
         raise DeploymentError(f"The virtual machine of instance {spec.name} could not be started: {error}.") from error
 
 
+def _explained(error: DeploymentError, spec: SandboxSpec, process: subprocess.Popen[bytes]) -> DeploymentError:
+    """The error with QEMU's own words, if it had any."""
+    process.kill()
+    process.wait()
+    words = process.stderr.read().decode(errors="replace").strip() if process.stderr is not None else ""
+    said = words.splitlines()[-1] if words else str(error)
+    return DeploymentError(f"The virtual machine of instance {spec.name} did not start: {said[:400]}")
+
+
 def _mounts(spec: SandboxSpec) -> Mapping[str, Path]:
     """What is mounted where in the guest, beside the root file system."""
     shown = {"var/task": spec.code}
@@ -225,7 +253,7 @@ def _disk_of(place: str, path: Path, disks: Path) -> Path:
     return guest_disks.kept(path) if place == "var/lang" else disks / f"{place.replace('/', '-')}.ext4"
 
 
-def _write_disks(spec: SandboxSpec, home: Path, places: list[str]) -> None:
+def _write_disks(spec: SandboxSpec, home: Path, places: list[str], *, to_be_saved: bool) -> None:
     for place, path in _mounts(spec).items():
         if place != "var/lang":
             guest_disks.make(path, _disk_of(place, path, home))
@@ -236,8 +264,9 @@ def _write_disks(spec: SandboxSpec, home: Path, places: list[str]) -> None:
         "WORKBENCH_LISTEN_PORT": str(qemu_command.PORT),
     }
     argv = languages.prepared(spec, interpreter=rootfs.interpreter(), runtime_dir="/var/runtime")
+    renewing = (rootfs.interpreter(), *languages.PYTHON_OPTIONS, f"/var/runtime/{_RENEW}") if to_be_saved else ()
     order = guest_boot.Order(
-        spec.name[:63], places, spec.resources.tmp_mb, spec.pids_limit, environment, argv
+        spec.name[:63], places, spec.resources.tmp_mb, spec.pids_limit, environment, argv, renewing
     )
     try:
         guest_boot.write(home / "initramfs", order)
@@ -245,4 +274,3 @@ def _write_disks(spec: SandboxSpec, home: Path, places: list[str]) -> None:
         raise DeploymentError(
             f"What the virtual machine of {spec.name} boots from could not be written ({error}). Make room in {home}."
         ) from error
-

@@ -1,7 +1,7 @@
 """What runs a guest's instructions: KVM where a guest really runs under it, else QEMU's own emulation (TCG).
 
 That /dev/kvm can be opened says little: on some machines a guest under it ends at once, or never says a word. So the
-kernel is booted under it until its first process speaks, once for a machine, a kernel and a QEMU; what came of it is kept.
+kernel is booted under it until its first process speaks, once for a machine, a kernel and a QEMU, and that is kept.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def options(accelerator: str) -> list[str]:
 
 
 def choose(wanted: str = "auto") -> str:
-    """`kvm` where a guest runs under it, else `tcg`; raises CapabilityMissing when the one that is wanted does not run."""
+    """`kvm` where a guest runs under it, else `tcg`; raises CapabilityMissing where what is wanted runs none."""
     if wanted == "tcg":
         return wanted
     refused = why_not_kvm()

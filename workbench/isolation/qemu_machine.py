@@ -1,4 +1,4 @@
-"""A running virtual machine as a sandbox: frozen and thawed by its monitor, ended with its process, accounted for outside."""
+"""A running virtual machine as a sandbox: told by its monitor, ended with its process, accounted for from outside."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Machine:
 
     @property
     def enforced(self) -> frozenset[str]:
-        """What holds: the size of the machine, and what its kernel holds the instance to. A part of a vCPU is a whole one."""
+        """What holds: the machine's size (a part of a vCPU is a whole one), and what its kernel sees to."""
         return frozenset({"memory", "cpu", "pids", "tmp", "network", "filesystem", "freeze"})
 
     def freeze(self) -> None:
@@ -150,4 +150,3 @@ class Machine:
                     resident += kilobytes
                     guest += kilobytes if size == self._memory_bytes else 0
         return (resident - guest) * 1024 if guest else 0
-

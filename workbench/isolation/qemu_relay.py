@@ -1,4 +1,4 @@
-"""What a virtual machine says, heard outside: the clock of every mark is this machine's, for a guest has one of its own.
+"""What a virtual machine says, heard outside: every mark has this machine's time, for a guest has a clock of its own.
 
 One thread a machine reads its control channel and its console. A mark gets the time at which it came out; so a phase is
 what somebody outside saw, with the way out in it. The console tells when the kernel handed over to the first process
@@ -17,6 +17,7 @@ import time
 
 _SAYS = re.compile(rb"@workbench (\w+) ?([^\r\n]*)")
 _CONSOLE_BYTES = 64 * 1024
+_PATIENCE_S = 30.0
 
 
 class Relay:
@@ -32,6 +33,7 @@ class Relay:
     ) -> None:
         self._control, self._console, self._outside, self._output = control, console, outside, output
         self._started = False
+        self._renewed = threading.Event()
         self._rest = b""
         self._partial = b""
         self._text = b""
@@ -46,6 +48,11 @@ class Relay:
     def mark(self, name: str) -> None:
         """Send a mark of our own: something that was seen outside has just happened."""
         self._send({"mark": name, "at_ns": time.monotonic_ns()})
+
+    def renew(self, randomness: str) -> bool:
+        """Give a restored machine new random numbers; whether it has taken them."""
+        self._control.sendall(randomness.encode() + b"\n")
+        return self._renewed.wait(_PATIENCE_S)
 
     def join(self) -> None:
         """Wait until all that the machine said has been heard; it must have ended."""
@@ -85,7 +92,11 @@ class Relay:
         now = time.monotonic_ns()
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in filter(None, lines):
-            self._send({**json.loads(line), "at_ns": now})
+            mark = json.loads(line)
+            if mark["mark"] == "renewed":
+                self._renewed.set()
+            else:
+                self._send({**mark, "at_ns": now})
 
     def _take_console(self, data: bytes) -> None:
         self._text = (self._text + data)[-_CONSOLE_BYTES:]

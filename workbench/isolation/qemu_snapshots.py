@@ -1,4 +1,4 @@
-"""Machines restored from a snapshot: one is booted and saved for each version of a service, the others go on from it."""
+"""Machines restored from a snapshot: one is booted and saved for each version of a service, others go on from it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import socket
 import threading
 import time
 from dataclasses import replace
+from typing import Any
 
+from workbench.errors import HandlerError
 from workbench.isolation import qemu
 from workbench.isolation.qemu import QemuTemplate
 from workbench.sandbox import Sandbox, SandboxSpec
@@ -24,20 +26,31 @@ class Snapshots:
         self._lock = threading.Lock()
 
     def launch(self, spec: SandboxSpec) -> Sandbox:
-        """A machine of that name, restored; where its function cannot be loaded, one that is booted and says why.
+        """A machine of that name, restored; where none can be saved, one that is booted, which says why.
 
-        Raises what `qemu.launch` raises.
+        Raises HandlerError when the service's module cannot be loaded, and what `qemu.launch` raises.
         """
         version = _version(spec)
         with self._lock:
             if version not in self._templates:
-                template = qemu.launch_template(replace(spec, name=f"{spec.name}-template"))
-                if not _loaded(template.machine.control):
-                    template.close()
+                template = self._saved(replace(spec, name=f"{spec.name}-template"))
+                if template is None:
                     return qemu.launch(spec)
-                template.save()
                 self._templates[version] = template
             return self._templates[version].launch(spec)
+
+    @staticmethod
+    def _saved(spec: SandboxSpec) -> QemuTemplate | None:
+        template = qemu.launch_template(spec)
+        try:
+            if _loaded(template.machine.control):
+                template.save()
+                return template
+        except BaseException:
+            template.close()
+            raise
+        template.close()
+        return None
 
     def close(self) -> None:
         """Remove all snapshots; machines that were restored must have ended."""
@@ -53,14 +66,16 @@ def _version(spec: SandboxSpec) -> str:
 
 
 def _loaded(control: socket.socket) -> bool:
-    """Whether the function has been loaded, once that is decided; False too when nothing is said in time."""
-    buffer, deadline = b"", time.monotonic() + _LOADED_WITHIN_S
+    """Whether the function has been loaded, once that is decided; raises HandlerError when it cannot be."""
+    buffer, deadline, marks = b"", time.monotonic() + _LOADED_WITHIN_S, dict[str, dict[str, Any]]()
     while select.select([control], [], [], max(0.0, deadline - time.monotonic()))[0]:
         data = control.recv(65536)
         *lines, buffer = (buffer + data).split(b"\n")
-        marks = [json.loads(line)["mark"] for line in lines]
-        if "function_ready" in marks:
+        marks |= {mark["mark"]: mark for mark in map(json.loads, lines)}
+        if {"function_ready", "renewable"} <= set(marks):
             return True
-        if "init_error" in marks or not data:
+        if "init_error" in marks:
+            raise HandlerError.told(marks["init_error"].get("error") or {})
+        if not data:
             return False
     return False

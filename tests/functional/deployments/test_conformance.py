@@ -22,6 +22,7 @@ import pytest
 
 from tests.functional.deployments.relay import Relay
 from tests.needs import needs
+from workbench import isolation
 from workbench.deployment import Deployment
 from workbench.deployments import deploy, health
 from workbench.errors import DeploymentError, HandlerError, InvocationError, InvocationTimeout
@@ -68,6 +69,7 @@ NO_ENGINE = {"engine": "nothing holds its instances but this session"}
 COMBINATIONS = [
     Combination("fake", "fake", lacks=IN_THIS_PROCESS),
     Combination("vm", "process", lacks=NO_ENGINE),
+    Combination("vm", "qemu-snapshot", ("qemu",), lacks=NO_ENGINE),
     Combination("container", "process", lacks=NO_ENGINE),
     Combination("container", "namespaces", ("namespaces",), lacks=NO_ENGINE),
     Combination("container", "docker", ("docker",)),
@@ -140,6 +142,25 @@ def written(place: Path, text: str = HANDLER, name: str = "mine", **resources: i
     (source / "main.py").write_text(text)
     limits = Resources(**{"memory_mb": 512, "timeout_s": 20, **resources})
     return Service.from_dir(source, "main.handler", resources=limits, environment={"COLOUR": "blue"})
+
+
+class _Kept:
+    """Snapshots that outlive their deployment: one boot for all tests of a version of a service, not one for each."""
+
+    def __init__(self) -> None:
+        self.snapshots = isolation.snapshots()
+        self.launch = self.snapshots.launch
+
+    def close(self) -> None:
+        """Not yet."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _snapshots_are_shared() -> Iterator[None]:
+    kept = _Kept()
+    with pytest.MonkeyPatch.context() as patch, contextlib.closing(kept.snapshots):
+        patch.setattr(isolation, "snapshots", lambda: kept)
+        yield
 
 
 @pytest.fixture
