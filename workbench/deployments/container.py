@@ -1,7 +1,8 @@
 """The service as containers: one sandbox per instance, with limits, a health check and N replicas.
 
 With a Docker Engine the sandbox is a Docker container; without, Linux namespaces make one (the same kernel features,
-no engine), and the label says so. `process` is the last rung, for a pod that allows neither, and boxes nothing in.
+no engine), and the label says so. `gvisor` is a Docker container whose system calls gVisor answers. `process` is the
+last rung, for a pod that allows neither, and boxes nothing in.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from workbench.deployments.replicas import Replicas
 from workbench.errors import DeploymentError
 from workbench.service import Service
 
-SANDBOXES = ("docker", "namespaces", "process")
+SANDBOXES = ("docker", "gvisor", "namespaces", "process")
 
 
 class ContainerDeployment(Replicas):

@@ -30,14 +30,19 @@ class Home:
         os.mkfifo(fifo)
         os.chmod(fifo, 0o666)
         self.output = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
-        self._listener = socket.socket(socket.AF_UNIX)
-        directory = os.open(path, os.O_PATH | os.O_DIRECTORY)
+        self._listener = self.listen("control.sock", 1)
+
+    def listen(self, name: str, backlog: int) -> socket.socket:
+        """A Unix socket of that name in the directory, which the inside may connect to."""
+        listener = socket.socket(socket.AF_UNIX)
+        directory = os.open(self.path, os.O_PATH | os.O_DIRECTORY)
         try:  # by descriptor, as the path of a Unix socket may have only some 100 bytes
-            self._listener.bind(f"/proc/self/fd/{directory}/control.sock")
+            listener.bind(f"/proc/self/fd/{directory}/{name}")
         finally:
             os.close(directory)
-        os.chmod(path / "control.sock", 0o666)
-        self._listener.listen(1)
+        os.chmod(self.path / name, 0o666)
+        listener.listen(backlog)
+        return listener
 
     def accept(self, state: Callable[[], dict[str, Any]], name: str) -> socket.socket:
         """Our end of the control channel, once the inside has said its first word; DeploymentError if it ends first."""

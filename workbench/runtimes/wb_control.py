@@ -58,7 +58,14 @@ def mark(
 
 def pass_listeners_out(control: socket.socket) -> None:
     """Listen on each of the ports that the owner serves in here, and pass the listeners out."""
+    relayed = os.environ.pop("WORKBENCH_RELAYED", "")
     for port in json.loads(os.environ.pop("WORKBENCH_PORTS", "[]")):
+        if relayed:
+            import wb_relayed  # type: ignore[import-not-found]
+
+            wb_relayed.forward(port, f"{relayed}/{wb_relayed.port_socket(port)}")
+            mark(control, "listener", port=port)  # the listener is its owner's
+            continue
         with socket.create_server(("127.0.0.1", port), backlog=128) as listener:
             mark(control, "listener", descriptor=listener.fileno(), port=port)
 

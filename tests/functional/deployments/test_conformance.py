@@ -26,6 +26,7 @@ COMBINATIONS = [
     pytest.param(("container", "process"), id="container-process"),
     pytest.param(("container", "namespaces"), id="container-namespaces", marks=needs("namespaces")),
     pytest.param(("container", "docker"), id="container-docker", marks=needs("docker")),
+    pytest.param(("container", "gvisor"), id="container-gvisor", marks=needs("gvisor")),
     pytest.param(("serverless", "process"), id="serverless-process"),
     pytest.param(("serverless", "namespaces"), id="serverless-namespaces", marks=needs("namespaces")),
     pytest.param(("serverless", "docker"), id="serverless-docker", marks=needs("docker")),
@@ -34,7 +35,7 @@ COMBINATIONS = [
 BOXED = pytest.mark.parametrize("combination", COMBINATIONS[1:], indirect=True)
 """Every deployment but the fake one, which runs in this very process."""
 
-LONG_RUNNING = pytest.mark.parametrize("combination", COMBINATIONS[:5], indirect=True)
+LONG_RUNNING = pytest.mark.parametrize("combination", COMBINATIONS[:6], indirect=True)
 """Those that load the service at once; a platform loads a function at its first call, so it cannot know before."""
 
 HANDLER = """
