@@ -94,7 +94,7 @@ def engine() -> Iterator[str]:
 def _configuration() -> dict[str, Any]:
     """With gVisor, where it is installed, as `workbench doctor` asks for it."""
     path = shutil.which("runsc")
-    return {"runtimes": {RUNTIME: {"path": path, "runtimeArgs": ["--network=none", *ARGUMENTS]}}} if path else {}
+    return {"runtimes": {RUNTIME: {"path": path, "runtimeArgs": [*ARGUMENTS]}}} if path else {}
 
 
 def remove_abandoned() -> None:

@@ -35,7 +35,7 @@ def settings(
     if bridged:
         environment["WORKBENCH_LISTEN_PORT"] = str(PORT)
     if runtime is not None:
-        environment["WORKBENCH_RELAYED"] = INSIDE
+        environment |= {"WORKBENCH_RELAYED": INSIDE, "WORKBENCH_OUTPUT_PATH": f"{INSIDE}/output.sock"}
     shown = {
         "/var/task": spec.code,
         INSIDE: home,

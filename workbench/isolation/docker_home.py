@@ -1,4 +1,4 @@
-"""The directory mounted into a container: the control channel's socket and the output's FIFO."""
+"""The directory mounted into a container: the control channel's socket, and a FIFO or another socket for the output."""
 
 from __future__ import annotations
 
@@ -17,19 +17,20 @@ _PATIENCE_S = 60.0
 
 
 class Home:
-    """The directory, made anew at `path`; DeploymentError when there is one."""
+    """The directory, made anew at `path`; DeploymentError when there is one.
 
-    def __init__(self, path: Path) -> None:
+    The output comes through a FIFO, or with `by_socket` through a Unix socket, for an inside that can open no FIFO.
+    """
+
+    def __init__(self, path: Path, *, by_socket: bool = False) -> None:
         self.path = path
         try:
             path.mkdir(mode=0o755)
         except FileExistsError as error:
             raise DeploymentError(f"There is an instance {path.name} already; choose another name.") from error
         os.chmod(path, 0o755)  # inside, another user comes here; outside, the session's directory bars the way
-        fifo = path / "output"
-        os.mkfifo(fifo)
-        os.chmod(fifo, 0o666)
-        self.output = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+        self.output = -1 if by_socket else _fifo(path / "output")
+        self._outputs = self.listen("output.sock", 1) if by_socket else None
         self._listener = self.listen("control.sock", 1)
 
     def listen(self, name: str, backlog: int) -> socket.socket:
@@ -62,10 +63,25 @@ class Home:
         # Its output is connected by then, so that a reader of the FIFO does not take its beginning for its end.
         select.select([control], [], [], _PATIENCE_S)
         self._listener.close()
+        if self._outputs is not None:
+            self._outputs.settimeout(_PATIENCE_S)
+            output, _ = self._outputs.accept()
+            output.setblocking(False)
+            self.output = output.detach()
         return control
 
     def close(self) -> None:
         """Remove the directory and close what is in it."""
         self._listener.close()
-        os.close(self.output)
+        if self._outputs is not None:
+            self._outputs.close()
+        if self.output >= 0:
+            os.close(self.output)
+            self.output = -1
         shutil.rmtree(self.path, ignore_errors=True)
+
+
+def _fifo(path: Path) -> int:
+    os.mkfifo(path)
+    os.chmod(path, 0o666)
+    return os.open(path, os.O_RDONLY | os.O_NONBLOCK)

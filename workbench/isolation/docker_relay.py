@@ -2,7 +2,7 @@
 
 `HttpRelay` gives it a loopback port: each client is joined to a connection that the inside has made ahead. It costs two
 more copies in this process for what goes in and out. `ControlRelay` adds the listeners that the inside cannot make and
-pass out itself: they are made here, in its directory.
+pass out itself, they are made here, in its directory; and it moves the marks' times to this machine's clock.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ import json
 import select
 import socket
 import threading
+import time
 from collections.abc import Callable
+from typing import Any
 
 from workbench.isolation import channel
 from workbench.isolation.docker_home import Home
@@ -21,6 +23,7 @@ from workbench.runtimes import wb_relayed
 
 _LOOK_S = 0.2
 _MAX_LINE = 1 << 20
+_RUNTIME_API = 0  # among ports
 
 
 class HttpRelay:
@@ -95,12 +98,17 @@ class HttpRelay:
 
 
 class ControlRelay:
-    """Passes the control channel's lines on, with a listener made here beside each mark that should bring one."""
+    """Passes the control channel's marks on, with a listener made here beside each that should bring one.
 
-    def __init__(self, home: Home, ports: tuple[int, ...]) -> None:
-        self._listeners: dict[int | None, socket.socket] = {None: home.listen(wb_relayed.RUNTIME, 16)}
-        for port in ports:
-            self._listeners[port] = home.listen(wb_relayed.port_socket(port), 128)
+    A sandbox with a clock of its own: the difference is the smallest seen between a mark's sending and its arrival
+    here, so that a time is late by no more than what it took to send.
+    """
+
+    def __init__(self, home: Home, ports: tuple[int, ...], *, runtime_api: bool) -> None:
+        self._listeners = {port: home.listen(wb_relayed.port_socket(port), 128) for port in ports}
+        if runtime_api:
+            self._listeners[_RUNTIME_API] = home.listen(wb_relayed.RUNTIME, 16)
+        self._ahead_ns: int | None = None
         self.control, self._ours = channel.control_pair()
         self._inside: socket.socket | None = None
         self._thread = threading.Thread(target=self._pass_on, name="control-relay", daemon=True)
@@ -124,16 +132,22 @@ class ControlRelay:
     def _pass_on(self) -> None:
         assert self._inside is not None
         pending = b""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError, AttributeError, TypeError):  # a line that is no mark ends it
             while len(pending) < _MAX_LINE and (data := self._inside.recv(65536)):
+                arrived_ns = time.monotonic_ns()
                 *lines, pending = (pending + data).split(b"\n")
                 for line in lines:
-                    self._send(line + b"\n")
+                    self._send(json.loads(line), arrived_ns)
         with contextlib.suppress(OSError):
             self._ours.shutdown(socket.SHUT_RDWR)
 
-    def _send(self, line: bytes) -> None:
-        listener = self._listeners.pop(_port_of(line), None)
+    def _send(self, mark: dict[str, Any], arrived_ns: int) -> None:
+        sent_ns = int(mark.pop("sent_ns", mark["at_ns"]))
+        ahead = arrived_ns - sent_ns
+        self._ahead_ns = ahead if self._ahead_ns is None else min(ahead, self._ahead_ns)
+        mark["at_ns"] = int(mark["at_ns"]) + self._ahead_ns
+        line = json.dumps(mark).encode() + b"\n"
+        listener = self._listeners.pop(_port_of(mark), None)
         if listener is None:
             self._ours.sendall(line)
             return
@@ -143,14 +157,9 @@ class ControlRelay:
         self._ours.sendall(line[sent:])
 
 
-def _port_of(line: bytes) -> int | None:
-    """Which listener goes with a line: None for the Runtime API's, its number for a port's, -1 for none."""
-    try:
-        message = json.loads(line)
-    except ValueError:
-        return -1
-    mark = message.get("mark") if isinstance(message, dict) else None
-    if mark == "sandbox_ready":
-        return None
-    port = message.get("port") if mark == "listener" else -1
+def _port_of(mark: dict[str, Any]) -> int:
+    """Whose listener goes with a mark: a port's, the Runtime API's, or nobody's (-1)."""
+    if mark.get("mark") == "sandbox_ready":
+        return _RUNTIME_API
+    port = mark.get("port") if mark.get("mark") == "listener" else -1
     return port if isinstance(port, int) else -1

@@ -1,15 +1,14 @@
 """The gvisor sandbox: a container of Docker Engine whose system calls gVisor (`runsc`) answers instead of the kernel.
 
 It has no network. gVisor's own network stack cannot pass a listener out, so the inside connects to Unix sockets in its
-control directory, for which `runsc` needs `--host-uds=open`, and writes its output to a FIFO there, for which it needs
-`--host-fifo=open`. A loopback port in front of it is relayed by its owner (`docker_relay.py`).
+control directory, for which `runsc` needs `--host-uds=open`; its output goes through one too. A loopback port in front
+of it is relayed by its owner (`docker_relay.py`).
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import time
 
 import docker
@@ -44,10 +43,12 @@ def launch(spec: SandboxSpec) -> GvisorSandbox:
     if lacking:
         raise CapabilityMissing(lacking.rstrip("."), runsc.REMEDY)
     with contextlib.ExitStack() as undo:
-        home = Home(session_dir() / spec.name)
+        home = Home(session_dir() / spec.name, by_socket=True)
         undo.callback(home.close)
-        http = spec.entry == channel.HTTP_ENTRY
-        relay = HttpRelay(home) if http else ControlRelay(home, spec.ports)
+        http = HttpRelay(home) if spec.entry == channel.HTTP_ENTRY else None
+        if http is not None:
+            undo.callback(http.close)
+        relay = ControlRelay(home, spec.ports, runtime_api=http is None)
         undo.callback(relay.close)
         keeper.keep(spec.name)
         undo.callback(keeper.forget, spec.name)
@@ -58,14 +59,15 @@ def launch(spec: SandboxSpec) -> GvisorSandbox:
             undo.callback(docker_engine.remove, client, container)
             client.api.start(container)
         control = home.accept(lambda: docker_engine.state(client, container), spec.name)
-        undo.callback(control.close)
         relay.start(control)
+        if http is not None:
+            http.start(control)
         undo.pop_all()
-    return GvisorSandbox(spec, client, container, home, control, relay, launched_ns)
+    return GvisorSandbox(spec, client, container, home, relay, http, launched_ns)
 
 
 class GvisorSandbox(ContainerBox):
-    """A container of the runtime `runsc`, and the relay before it."""
+    """A container of the runtime `runsc`, and the relays before it."""
 
     kind = NAME
 
@@ -75,14 +77,13 @@ class GvisorSandbox(ContainerBox):
         client: docker.DockerClient,
         container: str,
         home: Home,
-        inside: socket.socket,
-        relay: HttpRelay | ControlRelay,
+        relay: ControlRelay,
+        http: HttpRelay | None,
         launched_ns: int,
     ) -> None:
-        control = relay.control if isinstance(relay, ControlRelay) else inside
-        address = relay.address if isinstance(relay, HttpRelay) else ""
-        super().__init__(spec, client, container, home, control, address, launched_ns)
-        self._relay = relay
+        address = http.address if http is not None else ""
+        super().__init__(spec, client, container, home, relay.control, address, launched_ns)
+        self._relay, self._http = relay, http
         # gVisor counts neither processes nor threads of the inside against a limit of the container's.
         held = {"tmp", "network", "filesystem", "freeze"}
         if self.in_own_group():  # not where runsc was told --ignore-cgroups
@@ -90,8 +91,10 @@ class GvisorSandbox(ContainerBox):
         self._enforced = frozenset(held)
 
     def close(self) -> None:
-        """`kill`, then remove the container, its directory and the relay."""
+        """`kill`, then remove the container, its directory and the relays."""
         try:
             super().close()
         finally:
+            if self._http is not None:
+                self._http.close()
             self._relay.close()

@@ -43,6 +43,8 @@ def mark(
 ) -> None:
     """Write one mark: `at_ns` on the monotonic clock (now), with an `error` or a file `descriptor` passed out."""
     message: dict[str, Any] = {"mark": name, "at_ns": at_ns or time.monotonic_ns()}
+    if at_ns is not None:
+        message["sent_ns"] = time.monotonic_ns()  # for an owner whose clock is another
     if port is not None:
         message["port"] = port
     if error is not None:
@@ -84,10 +86,16 @@ def use_task_root() -> str:
 def _take_output() -> None:
     path = os.environ.pop("WORKBENCH_OUTPUT_PATH", "")
     if path:
-        output = os.open(path, os.O_WRONLY)
+        output = _connected(path) if path.endswith(".sock") else os.open(path, os.O_WRONLY)
         os.dup2(output, 1)
         os.dup2(output, 2)
         os.close(output)
+
+
+def _connected(path: str) -> int:
+    output = socket.socket(socket.AF_UNIX)
+    output.connect(path)
+    return output.detach()
 
 
 def _end_with_owner(control: socket.socket) -> None:
