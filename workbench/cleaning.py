@@ -226,7 +226,7 @@ def _clean_docker(scope: _Scope) -> tuple[tuple[str, ...], tuple[str, ...], tupl
         containers = removed(
             client.containers.list(all=True, filters=labelled, ignore_removed=True),
             lambda container: container.labels,
-            lambda container: container.remove(force=True, v=True),
+            _remove_container,
         )
         networks = removed(
             client.networks.list(filters=labelled),
@@ -244,6 +244,12 @@ def _clean_docker(scope: _Scope) -> tuple[tuple[str, ...], tuple[str, ...], tupl
         return (), (), ()
     finally:
         client.close()
+
+
+def _remove_container(container: Any) -> None:
+    if container.status == "paused":  # under gVisor it takes no signal then, and the engine would wait for it
+        container.unpause()
+    container.remove(force=True, v=True)
 
 
 if __name__ == "__main__":  # how the keeper of a killed process calls it, with the names of its instances
