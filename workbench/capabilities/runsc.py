@@ -23,4 +23,6 @@ def missing(runtimes: Mapping[str, Any]) -> str:
     given = {argument.lstrip("-") for argument in runtimes[RUNTIME].get("runtimeArgs") or ()}
     if not given & _ENOUGH:
         return "Docker Engine has the runtime runsc registered without --host-uds=open: nothing could reach its inside."
+    if "network=none" not in given:  # where runsc cannot set its own up, a start fails and leaves its processes
+        return "Docker Engine has the runtime runsc registered without --network=none: its own network may not start."
     return ""
