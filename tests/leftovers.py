@@ -20,7 +20,7 @@ RUN = "WORKBENCH_TEST_RUN"
 
 def find() -> frozenset[str]:
     """Everything on this machine that belongs to this test run, or to a session whose owner is dead."""
-    return frozenset([*_processes(), *_containers(), *_cgroups(), *directories()])
+    return frozenset([*_processes(), *_containers(), *_docker(), *_cgroups(), *directories()])
 
 
 def _abandoned(session: str) -> bool:
@@ -50,6 +50,24 @@ def _containers() -> Iterator[str]:
         for container in client.containers.list(all=True, filters={"label": "workbench.session"}, ignore_removed=True):
             if _abandoned(container.labels["workbench.session"]):
                 yield f"container {container.name} ({container.status})"
+
+
+def _docker() -> Iterator[str]:
+    import docker
+    import docker.errors
+
+    try:
+        client = docker.from_env(timeout=10)
+    except docker.errors.DockerException:
+        return
+    with contextlib.closing(client):
+        labelled = {"label": "workbench.session"}
+        for network in client.networks.list(filters=labelled):
+            if _abandoned((network.attrs.get("Labels") or {}).get("workbench.session", "")):
+                yield f"network {network.name}"
+        for image in client.images.list(filters=labelled):
+            if _abandoned(image.labels["workbench.session"]):
+                yield f"image {image.tags or image.short_id}"
 
 
 def _cgroups() -> Iterator[str]:

@@ -183,7 +183,9 @@ def _processes() -> Iterator[tuple[int, list[bytes]]]:
         if entry.name.isdigit() and int(entry.name) != os.getpid():
             with contextlib.suppress(OSError):
                 words = (entry / "cmdline").read_bytes().replace(b"=", b"\0").split(b"\0")
-                if Path(words[0].decode(errors="replace")).name.startswith(("dockerd", "docker-proxy", "containerd", "runsc")):
+                if Path(words[0].decode(errors="replace")).name.startswith(
+                    ("dockerd", "docker-proxy", "containerd", "runsc")
+                ):
                     yield int(entry.name), words
 
 

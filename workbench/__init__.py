@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from workbench.deployment import Deployment
     from workbench.deployments import deploy
     from workbench.errors import WorkbenchError
+    from workbench.image import image_context
     from workbench.invocation import InvocationResult, Phases
     from workbench.package import Package
     from workbench.records import Measurement, Provenance, Run
@@ -43,6 +44,7 @@ __all__ = [
     "deploy",
     "doctor",
     "experiments",
+    "image_context",
     "labs",
     "sample",
     "statistics",
@@ -65,6 +67,7 @@ _HOMES = {
     "compare": "comparison",
     "deploy": "deployments",
     "doctor": "capabilities:find",
+    "image_context": "image",
     "sample": "samples",
 }
 

@@ -105,6 +105,21 @@ def load(
 
 
 @app.command()
+def image(
+    service: Annotated[str, typer.Argument(help="A directory with a handler, or the name of a sample.")] = "pricing",
+    handler: Annotated[str, typer.Option(help="module.function in that directory.")] = "app.handler",
+    memory_mb: Annotated[int, typer.Option(help="Memory of one instance; 1,769 MB is one vCPU.")] = 1769,
+    timeout_s: Annotated[int, typer.Option(help="Seconds one invocation may take.")] = 30,
+    base: Annotated[str, typer.Option(help="Image to build on; default: this machine's Python.")] = "",
+    out: Annotated[Path | None, typer.Option(help="A new directory; default: image-NAME.")] = None,
+) -> None:
+    """Write out the Dockerfile that the container deployment builds, with the folders that it copies."""
+    from workbench import main_job
+
+    typer.echo(main_job.write_image(main_job.find_service(service, handler, memory_mb, timeout_s), base, out))
+
+
+@app.command()
 def clean() -> None:
     """Remove every process, container, cgroup and file that a dead session left behind."""
     from workbench import cleaning

@@ -10,10 +10,13 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from workbench import comparison, report, tradeoff
+from workbench import capabilities, comparison, report, tradeoff
 from workbench.cleaning import clean
 from workbench.deployments import PATTERNS, deploy
+from workbench.deployments.replica import INVOKE_PATH
 from workbench.errors import DeploymentError, HandlerError, PackageError
+from workbench.faas.functions.java_code import runnable
+from workbench.image import image_context
 from workbench.package import package, unpacked
 from workbench.records import Run
 from workbench.samples import PAYLOADS, SAMPLES, sample
@@ -45,6 +48,37 @@ def read_payload(text: str) -> Any:
         raise PackageError(
             f"The payload is not JSON ({error}). Quote it for the shell: --payload '{{\"n\": 1}}'."
         ) from error
+
+
+def write_image(service: Service, base: str, out: Path | None) -> str:
+    """Write the service's image context into `out`; what was written and what to do next, for people."""
+    context = image_context(service, base=base, code=runnable(service))
+    place = out or Path(f"image-{service.name}")
+    context.write(place)
+    had = _base_in_engine(context.base)
+    sizes = {folder: f"{folder}/ ({len(files)} files)" for folder, files in context.folders.items()}
+    tag = f"my-{service.name.lower()}"
+    return "\n".join(
+        [
+            f"{place}: Dockerfile{' (the service brings it)' if context.brought else ''}, {', '.join(sizes.values())}",
+            "" if had else f"The base {context.base} is in no engine here yet; a first container deployment makes it.",
+            "Read it, edit it, then:",
+            f"  docker build -t {tag} {place}",
+            f"  docker run --rm -p 127.0.0.1:8080:8080 {tag}",
+            f"  curl http://127.0.0.1:8080{INVOKE_PATH} -d '{{}}'",
+            f"To have the container deployment use your Dockerfile: cp {place}/Dockerfile {service.source}/",
+        ]
+    ).replace("\n\n", "\n")
+
+
+def _base_in_engine(base: str) -> bool:
+    """Have the engine, if there is one, hold the base that is ours; whether nothing is left to be said about it."""
+    if not capabilities.docker():
+        return False
+    from workbench.isolation import docker_image  # docker-py is imported when it is needed
+
+    docker_image.ensure(base)
+    return True
 
 
 def run(service: Service, *, deployments: str, payload: Any, out: Path, quick: bool) -> None:

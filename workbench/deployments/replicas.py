@@ -16,6 +16,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -33,6 +34,7 @@ HEALTH_WITHIN_S = 2.0
 UNHEALTHY_AFTER = 3
 BACKOFF_S = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0)  # before the first, second, ... restart without a healthy time between
 DRAIN_S = 10.0
+LAST_WORDS_WITHIN_S = 0.3
 
 
 class Replicas:
@@ -44,7 +46,7 @@ class Replicas:
         self.sandbox = sandbox
         self._launch = launch
         self._service = service
-        self._code = runnable(service)
+        self._code = self._made_ready(service)
         self._history = History()
         self._lock = threading.RLock()
         self._replicas: list[Replica] = []
@@ -139,7 +141,8 @@ class Replicas:
         old_service, old_code = self._service, self._code
         with self._lock:
             old = [r for r in self._replicas if r.wanted]
-        self._service, self._code = service, runnable(service)
+        self._code = self._made_ready(service)
+        self._service = service
         fresh: list[Replica] = []
         try:
             for _ in range(max(1, len(old))):
@@ -149,6 +152,10 @@ class Replicas:
             self._stop(fresh)
             raise
         self._stop(old)
+
+    def _made_ready(self, service: Service) -> Path:
+        """What is done once for a version, before its instances start: its code as a directory."""
+        return runnable(service)
 
     def beside(self, service: Service) -> Self:
         """Another service on the same kind of sandbox, as a neighbour."""
@@ -169,7 +176,12 @@ class Replicas:
             replicas = list(self._replicas)
         self._stop_checks.set()
         self._checker.join()
-        self._stop(replicas, drain_s=0.0)
+        try:
+            self._stop(replicas, drain_s=0.0)
+        finally:
+            self._end_watching()
+
+    def _end_watching(self) -> None:
         self._wake()
         self._watcher.join()
         for replacing in self._replacing:
@@ -221,10 +233,16 @@ class Replicas:
         for replica in replicas:
             replica.wanted = False  # no new request goes to it, and it is not replaced
         deadline = time.monotonic() + drain_s
+        failed: list[WorkbenchError] = []
         for replica in replicas:
             while replica.outstanding and time.monotonic() < deadline:
                 time.sleep(0.005)
-            self._remove(replica, InstanceState.STOPPED)
+            try:
+                self._remove(replica, InstanceState.STOPPED)
+            except WorkbenchError as error:  # an engine that went away: the others are to be stopped all the same
+                failed.append(error)
+        if failed:
+            raise failed[0]
 
     def _remove(self, replica: Replica, end: InstanceState, detail: str = "") -> None:
         if not self._take_out(replica):
@@ -344,8 +362,10 @@ class Replicas:
             replacing.start()
 
     def _read_last_words(self, replica: Replica) -> None:
-        with contextlib.suppress(OSError):
-            while data := os.read(replica.box.output, 65536):
+        # An engine hands the output on a little after the end of what printed it; elsewhere the end is there at once.
+        with contextlib.suppress(OSError), selectors.DefaultSelector() as until_end:
+            until_end.register(replica.box.output, selectors.EVENT_READ)
+            while until_end.select(LAST_WORDS_WITHIN_S) and (data := os.read(replica.box.output, 65536)):
                 replica.append_log(data)
 
     def _replace(self, replica: Replica) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import docker
 import docker.errors
 
-from workbench.isolation import cgroups, channel, docker_engine, keeper
+from workbench.isolation import cgroups, docker_engine, docker_network, keeper
 from workbench.isolation.docker_home import Home
 from workbench.sandbox import SandboxSpec, Usage
 
@@ -34,19 +34,20 @@ class ContainerBox:
         control: socket.socket,
         address: str,
         launched_ns: int,
+        network: str = "",
     ) -> None:
         self.name, self.address, self.control, self.output = spec.name, address, control, home.output
         self.launched_ns = launched_ns
         self.container_id = container
-        self._client, self._home = client, home
+        self._client, self._home, self._network = client, home, network
         self._lock = threading.RLock()
         self._group: cgroups.Cgroup | None = None
         self._last = Usage(0.0, 0)
         self._exit_code: int | None = None
         self._oom_killed = self._closed = False
-        bridged = spec.entry == channel.HTTP_ENTRY  # there containers reach one another, as is Docker's default
         self._enforced = frozenset({"memory", "cpu", "pids", "tmp", "filesystem", "freeze"})
-        self._enforced |= frozenset() if bridged else frozenset({"network"})
+        if not network or docker_network.apart(client):
+            self._enforced |= {"network"}
 
     @property
     def enforced(self) -> frozenset[str]:
@@ -131,8 +132,16 @@ class ContainerBox:
                 self._closed = True
                 self.control.close()
                 docker_engine.remove(self._client, self.container_id)
+                docker_network.remove(self._client, self._network)
                 self._home.close()
                 keeper.forget(self.name)
+
+    def health(self) -> str:
+        """What the engine's own health check found: `starting`, `healthy`, `unhealthy` and why; empty without one."""
+        with self._lock:
+            if self._closed:
+                return ""
+            return docker_engine.health(docker_engine.state(self._client, self.container_id))
 
     def _if_running(self, action: Callable[[str], Any]) -> None:
         with self._lock:

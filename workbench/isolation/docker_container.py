@@ -8,7 +8,7 @@ from typing import Any
 
 import docker
 
-from workbench.isolation import cgroups, channel, languages, rootfs
+from workbench.isolation import cgroups, channel, docker_image, languages, rootfs
 from workbench.sandbox import SandboxSpec
 from workbench.session import session_id
 
@@ -23,29 +23,30 @@ INSIDE = "/run/workbench"
 
 
 def settings(
-    client: docker.DockerClient, spec: SandboxSpec, tag: str, home: Path, *, runtime: str | None = None
+    client: docker.DockerClient, spec: SandboxSpec, home: Path, image: str = "", *, runtime: str | None = None
 ) -> dict[str, Any]:
-    """What the engine is asked for, as arguments of docker-py's `create_container`.
+    """What the engine is asked for, as arguments of docker-py's `create_container`: see `docker.launch`.
 
     With a `runtime` of the engine's instead of its usual one, the inside has no network and is relayed.
     """
     bridged = spec.entry == channel.HTTP_ENTRY and runtime is None
     environment = channel.environment(spec, task_root="/var/task", runtime_dir="/var/runtime", home="/tmp")
-    environment |= {"WORKBENCH_CONTROL_PATH": f"{INSIDE}/control.sock", "WORKBENCH_OUTPUT_PATH": f"{INSIDE}/output"}
+    environment["WORKBENCH_CONTROL_PATH"] = f"{INSIDE}/control.sock"
     if bridged:
         environment["WORKBENCH_LISTEN_PORT"] = str(PORT)
-    if runtime is not None:
+    elif runtime is None:
+        environment["WORKBENCH_OUTPUT_PATH"] = f"{INSIDE}/output"
+    else:
         environment |= {"WORKBENCH_RELAYED": INSIDE, "WORKBENCH_OUTPUT_PATH": f"{INSIDE}/output.sock"}
-    shown = {
-        "/var/task": spec.code,
-        INSIDE: home,
-        languages.INSIDE: languages.tree(spec.language),
-        "/opt": spec.opt,
-    }
+    shown: dict[str, Path | None] = {INSIDE: home, "/opt": spec.opt}
+    entrypoint = None
+    if not image:
+        shown |= {"/var/task": spec.code, languages.INSIDE: languages.tree(spec.language)}
+        entrypoint = languages.prepared(spec, interpreter=rootfs.interpreter(), runtime_dir="/var/runtime")
     memory = spec.resources.memory_mb * 2**20
     host = client.api.create_host_config(
         binds={str(path): {"bind": place, "mode": "ro"} for place, path in shown.items() if path is not None},
-        network_mode="bridge" if bridged else "none",
+        network_mode=spec.name if bridged else "none",
         port_bindings={f"{PORT}/tcp": ("127.0.0.1",)} if bridged else None,
         read_only=True,
         runtime=runtime,
@@ -68,11 +69,11 @@ def settings(
     )
     user = (UID, UID) if os.getuid() == 0 else (os.getuid(), os.getgid())
     return {
-        "image": tag,
+        "image": image or docker_image.image(client),
         "name": spec.name,
         "hostname": spec.name[:63],
         "user": f"{user[0]}:{user[1]}",
-        "entrypoint": languages.prepared(spec, interpreter=rootfs.interpreter(), runtime_dir="/var/runtime"),
+        "entrypoint": entrypoint,
         "environment": environment,
         "working_dir": "/var/task",
         "labels": {"workbench": "1", "workbench.session": session_id()},

@@ -62,6 +62,14 @@ def state(client: docker.DockerClient, container: str) -> dict[str, Any]:
     return found
 
 
+def health(state: dict[str, Any]) -> str:
+    """What the container's own health check found, with what it printed where it failed; empty where there is none."""
+    found = state.get("Health") or {}
+    status = str(found.get("Status", "")).removeprefix("none")
+    failed = [str(entry.get("Output", "")).strip() for entry in found.get("Log") or () if entry.get("ExitCode")]
+    return f"{status}: {failed[-1][:300]}" if status == "unhealthy" and failed else status
+
+
 def remove(client: docker.DockerClient, container: str) -> None:
     """Remove the container, running or not, as far as the engine can be asked."""
     with contextlib.suppress(*REFUSED):  # `workbench clean` finds it by its label
@@ -92,5 +100,6 @@ def translated(what: str) -> Iterator[None]:
         raise DeploymentError(f"Docker Engine refused to {what}: {error.explanation or error}.") from error
     except REFUSED as error:
         raise DeploymentError(
-            f"Docker Engine could not be asked to {what} ({error}). See that it runs (`docker version`)."
+            f"Docker Engine could not be asked to {what} ({error}). See that it runs (`docker version`); "
+            "`workbench clean` removes what it still has of this."
         ) from error

@@ -1,4 +1,7 @@
-"""The directory mounted into a container: the control channel's socket, and a FIFO or another socket for the output."""
+"""The directory mounted into a container: the control channel's socket, and a FIFO or another socket for the output.
+
+The FIFO is written by the inside, or for it by who reads the container's own output (`docker_output.py`).
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,9 @@ class Home:
         listener.listen(backlog)
         return listener
 
-    def accept(self, state: Callable[[], dict[str, Any]], name: str) -> socket.socket:
+    def accept(
+        self, state: Callable[[], dict[str, Any]], name: str, printed: Callable[[], str] | None = None
+    ) -> socket.socket:
         """Our end of the control channel, once the inside has said its first word; DeploymentError if it ends first."""
         deadline = time.monotonic() + _PATIENCE_S
         self._listener.settimeout(0.5)
@@ -56,9 +61,11 @@ class Home:
             except TimeoutError:
                 now = state()
                 if now.get("Status") == "exited" or time.monotonic() > deadline:
+                    last = printed() if printed is not None else ""
                     raise DeploymentError(
                         f"The container of instance {name} did not start its runtime "
                         f"({now.get('Status')}, exit code {now.get('ExitCode')}). {now.get('Error', '')}"
+                        + (f" It printed:\n{last}" if last else "")
                     ) from None
         # Its output is connected by then, so that a reader of the FIFO does not take its beginning for its end.
         select.select([control], [], [], _PATIENCE_S)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import io
 import os
 import tarfile
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,11 +15,10 @@ import docker
 import docker.errors
 
 from workbench.errors import DeploymentError
-from workbench.isolation import rootfs
+from workbench.isolation import bases, docker_engine, languages, rootfs
 from workbench.session import cache_dir
 
-REPOSITORY = "workbench/rootfs"
-"""Images are tagged `workbench/rootfs:DIGEST` and labelled `workbench=1`."""
+REPOSITORY = bases.ROOT_REPOSITORY
 
 _CHUNK = 1 << 20
 
@@ -28,8 +29,8 @@ def image(client: docker.DockerClient) -> str:
     Raises DeploymentError when the engine refuses it, and docker's own errors when it cannot be asked.
     """
     root = rootfs.root_fs()
-    digest = root.name.rpartition("-")[2]
-    tag = f"{REPOSITORY}:{digest}"
+    tag = bases.own()
+    digest = tag.rpartition(":")[2]
     if _has(client, tag):
         return tag
     with open(cache_dir() / "docker-import.lock", "w", encoding="utf-8") as lock:
@@ -42,6 +43,40 @@ def image(client: docker.DockerClient) -> str:
                     "See whether its disk is full (`docker system df`)."
                 )
     return tag
+
+
+def ensure(base: str) -> None:
+    """Have the engine hold `base` if it is an image of ours; one of somebody else the builder fetches itself.
+
+    A language's base is the root file system with the language's tree as /var/lang, one layer that all its services
+    share. Raises CapabilityMissing where no engine can be reached, DeploymentError when it refuses.
+    """
+    if not bases.is_own(base):
+        return
+    client = docker_engine.client(os.getpid())
+    with docker_engine.translated(f"make the base image {base}"):
+        root = image(client)
+        for language in languages.LANGUAGES:
+            tree = languages.tree(language) if base.startswith(f"workbench/{language}:") else None
+            if tree is not None and base == bases.own(language) and not _has(client, base):
+                _layer(client, base, root, tree)
+
+
+def _layer(client: docker.DockerClient, tag: str, root: str, tree: Path) -> None:
+    with tempfile.TemporaryFile() as context:
+        with tarfile.open(fileobj=context, mode="w", format=tarfile.PAX_FORMAT) as archive:
+            text = f"FROM {root}\nCOPY tree/ {languages.INSIDE}/\n".encode()
+            member = tarfile.TarInfo("Dockerfile")
+            member.size = len(text)
+            archive.addfile(member, io.BytesIO(text))
+            archive.add(str(tree), arcname="tree", filter=_as_root)
+        context.seek(0)
+        answers = client.api.build(
+            fileobj=context, custom_context=True, tag=tag, labels={"workbench": "1"}, rm=True, forcerm=True, decode=True
+        )
+        failed = next((str(answer["error"]) for answer in answers if "error" in answer), "")
+    if failed:
+        raise DeploymentError(f"Docker Engine did not build the base image {tag}: {failed}.")
 
 
 def _has(client: docker.DockerClient, tag: str) -> bool:

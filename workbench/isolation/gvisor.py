@@ -15,7 +15,7 @@ import docker
 
 from workbench.capabilities import runsc
 from workbench.errors import CapabilityMissing
-from workbench.isolation import channel, docker_container, docker_engine, docker_image, keeper
+from workbench.isolation import channel, docker_container, docker_engine, keeper
 from workbench.isolation.docker_box import ContainerBox
 from workbench.isolation.docker_home import Home
 from workbench.isolation.docker_relay import ControlRelay, HttpRelay
@@ -53,8 +53,7 @@ def launch(spec: SandboxSpec) -> GvisorSandbox:
         keeper.keep(spec.name)
         undo.callback(keeper.forget, spec.name)
         with docker_engine.translated(f"start instance {spec.name}"):
-            tag = docker_image.image(client)
-            settings = docker_container.settings(client, spec, tag, home.path, runtime=runsc.RUNTIME)
+            settings = docker_container.settings(client, spec, home.path, runtime=runsc.RUNTIME)
             container = str(client.api.create_container(**settings)["Id"])
             undo.callback(docker_engine.remove, client, container)
             client.api.start(container)

@@ -25,10 +25,23 @@ def connect() -> socket.socket:
         control = socket.socket(fileno=int(number))
         control.set_inheritable(False)
     else:
-        control = socket.socket(socket.AF_UNIX)
-        control.connect(os.environ.pop("WORKBENCH_CONTROL_PATH"))
+        path = os.environ.pop("WORKBENCH_CONTROL_PATH", "")
+        control = _connected(path) if path else _without_owner()
     _take_output()
     _end_with_owner(control)
+    return control
+
+
+def _connected(path: str) -> socket.socket:
+    control = socket.socket(socket.AF_UNIX)
+    control.connect(path)
+    return control
+
+
+def _without_owner() -> socket.socket:
+    """A channel that nobody reads or ends: for an image that somebody runs by hand (`docker run`)."""
+    control, other = socket.socketpair()
+    os.set_inheritable(other.detach(), True)  # a host in another language takes this process's place, and keeps it
     return control
 
 
@@ -86,16 +99,10 @@ def use_task_root() -> str:
 def _take_output() -> None:
     path = os.environ.pop("WORKBENCH_OUTPUT_PATH", "")
     if path:
-        output = _connected(path) if path.endswith(".sock") else os.open(path, os.O_WRONLY)
+        output = _connected(path).detach() if path.endswith(".sock") else os.open(path, os.O_WRONLY)
         os.dup2(output, 1)
         os.dup2(output, 2)
         os.close(output)
-
-
-def _connected(path: str) -> int:
-    output = socket.socket(socket.AF_UNIX)
-    output.connect(path)
-    return output.detach()
 
 
 def _end_with_owner(control: socket.socket) -> None:
