@@ -130,16 +130,20 @@ class ControlRelay:
             listener.close()
 
     def _pass_on(self) -> None:
-        assert self._inside is not None
-        pending = b""
-        with contextlib.suppress(OSError, ValueError, AttributeError, TypeError):  # a line that is no mark ends it
-            while len(pending) < _MAX_LINE and (data := self._inside.recv(65536)):
-                arrived_ns = time.monotonic_ns()
-                *lines, pending = (pending + data).split(b"\n")
-                for line in lines:
-                    self._send(json.loads(line), arrived_ns)
+        # What is no mark ends it, as the inside's end does: the service may have written to what is not its own.
+        with contextlib.suppress(OSError, ValueError, LookupError, TypeError, AttributeError):
+            self._read()
         with contextlib.suppress(OSError):
             self._ours.shutdown(socket.SHUT_RDWR)
+
+    def _read(self) -> None:
+        assert self._inside is not None
+        pending = b""
+        while len(pending) < _MAX_LINE and (data := self._inside.recv(65536)):
+            arrived_ns = time.monotonic_ns()
+            *lines, pending = (pending + data).split(b"\n")
+            for line in lines:
+                self._send(json.loads(line), arrived_ns)
 
     def _send(self, mark: dict[str, Any], arrived_ns: int) -> None:
         sent_ns = int(mark.pop("sent_ns", mark["at_ns"]))
