@@ -6,6 +6,8 @@ import itertools
 import json
 import os
 import platform
+import socket
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -37,12 +39,14 @@ def handler(event, context):
 
 @pytest.fixture
 def launch(tmp_path: Path) -> Iterator[Callable[..., Sandbox]]:
-    (tmp_path / "app.py").write_text(SERVICE)
+    code = tmp_path / "code"  # which another user may read, as pytest's own directory may not be
+    code.mkdir()
+    (code / "app.py").write_text(SERVICE)
     boxes: list[Sandbox] = []
 
     def start(entry: str = "http_host.py", **more: Any) -> Sandbox:
         name = f"gvisor-{os.getpid()}-{next(_numbers)}"
-        box = isolation.launcher("gvisor")(SandboxSpec(name, entry, "app.handler", tmp_path, Resources(256), **more))
+        box = isolation.launcher("gvisor")(SandboxSpec(name, entry, "app.handler", code, Resources(256), **more))
         boxes.append(box)
         return box
 
@@ -61,9 +65,6 @@ def test_the_kernel_inside_is_gvisors_and_there_is_no_network(launch: Callable[.
 
 
 def test_a_port_of_the_inside_is_served_by_its_owner(launch: Callable[..., Sandbox]) -> None:
-    import socket
-    import threading
-
     box = launch("lambda_host.py", ports=(9000,))
     marks = Marks(box.control)
     assert marks.until("runtime_ready") == ["sandbox_ready", "listener", "runtime_ready"]
