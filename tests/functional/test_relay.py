@@ -38,7 +38,9 @@ class Inside:
         self.relay = HttpRelay(home)
         self.relay.start(self.owners)
         self._listener = wb_relayed.Listener(str(home.path))
-        self._server = wb_http.Server(self._listener, lambda request: (200, [], request.body or b"empty"))
+        self._server = wb_http.Server(
+            self._listener, lambda request: (200, [("X-Method", request.method)], request.body or b"empty")
+        )
         self._thread = threading.Thread(target=self._server.serve, daemon=True)
         self._thread.start()
 
@@ -51,6 +53,7 @@ class Inside:
 
     def post(self, body: bytes = b"") -> bytes:
         with urllib.request.urlopen(self.relay.address, data=body, timeout=30) as answer:
+            assert answer.headers["X-Method"] == "POST"
             read: bytes = answer.read()
             return read
 
