@@ -65,9 +65,9 @@ def _docker() -> Iterator[str]:
         for network in client.networks.list(filters=labelled):
             if _abandoned((network.attrs.get("Labels") or {}).get("workbench.session", "")):
                 yield f"network {network.name}"
-        for image in client.images.list(filters=labelled):
-            if _abandoned(image.labels["workbench.session"]):
-                yield f"image {image.tags or image.short_id}"
+        for image in client.api.images(filters=labelled):  # one request: another session's may go meanwhile
+            if _abandoned(image["Labels"]["workbench.session"]):
+                yield f"image {image['RepoTags'] or image['Id']}"
 
 
 def _cgroups() -> Iterator[str]:

@@ -202,6 +202,15 @@ def _listed(directory: Path) -> list[Path]:
         return []
 
 
+class _Image:
+    """An image as the engine lists it; docker-py's own list asks for each again, and one may have gone meanwhile."""
+
+    def __init__(self, found: dict[str, Any]) -> None:
+        self.id = str(found["Id"])
+        self.labels: dict[str, str] = found.get("Labels") or {}
+        self.short_id = self.id.removeprefix("sha256:")[:12]
+
+
 def _clean_docker(scope: _Scope) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
     if not capabilities.docker():
         return (), (), ()
@@ -234,7 +243,7 @@ def _clean_docker(scope: _Scope) -> tuple[tuple[str, ...], tuple[str, ...], tupl
             lambda network: network.remove(),
         )
         images = removed(
-            client.images.list(all=True, filters=labelled),
+            [_Image(found) for found in client.api.images(all=True, filters=labelled)],
             lambda image: image.labels,
             lambda image: client.images.remove(image.id, force=True),
         )

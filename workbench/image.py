@@ -127,7 +127,7 @@ def _recorded(site: PurePosixPath, record: str) -> set[str]:
 
 def _dockerfile(service: Service, base: str, folders: dict[str, dict[str, Path]]) -> str:
     lines = [
-        f"# The service {service.name}. Changed code makes the last layer anew, changed dependencies the last two.",
+        f"# The service {service.name}. What changes least comes first: a step is made anew after one that changed.",
         f"ARG BASE={base}",
         "FROM ${BASE}",
     ]
@@ -135,10 +135,6 @@ def _dockerfile(service: Service, base: str, folders: dict[str, dict[str, Path]]
         lines.append(f"COPY runtime/ {_RUNTIME}/")
     if "language" in folders:
         lines.append(f"COPY language/ {languages.INSIDE}/")
-    lines += ["", "# What an installer put into the service's directory.", f"COPY dependencies/ {_TASK}/"]
-    if any(name.endswith(".py") for name in folders["dependencies"]):
-        compiling = [_PYTHON, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", _TASK]
-        lines += ["# Compiled here once, not at each start.", f"RUN {json.dumps(compiling)}"]
     environment = {
         "_HANDLER": service.handler,
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(service.resources.memory_mb),
@@ -151,16 +147,19 @@ def _dockerfile(service: Service, base: str, folders: dict[str, dict[str, Path]]
     health = [_PYTHON, *languages.PYTHON_OPTIONS, f"{_RUNTIME}/wb_health.py"]
     lines += [
         "",
-        "# What its own people wrote.",
-        f"COPY code/ {_TASK}/",
-        "",
         f"WORKDIR {_TASK}",
-        f"USER {USER}:{USER}",
         "ENV " + " \\\n    ".join(f"{name}={json.dumps(value)}" for name, value in environment.items()),
         f"EXPOSE {PORT}",
         f"HEALTHCHECK --interval={HEALTH_INTERVAL_S}s --timeout=5s --retries=3 \\\n    CMD {json.dumps(health)}",
         f"ENTRYPOINT {json.dumps(_entrypoint(service))}",
+        "",
+        "# What an installer put into the service's directory.",
+        f"COPY dependencies/ {_TASK}/",
     ]
+    if any(name.endswith(".py") for name in folders["dependencies"]):
+        compiling = [_PYTHON, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", _TASK]
+        lines += ["# Compiled here once, not at each start.", f"RUN {json.dumps(compiling)}"]
+    lines += [f"USER {USER}:{USER}", "", "# What its own people wrote.", f"COPY code/ {_TASK}/"]
     return "\n".join(lines) + "\n"
 
 

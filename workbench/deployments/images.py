@@ -7,6 +7,7 @@ import uuid
 import weakref
 from pathlib import Path
 
+from workbench.faas.functions.java_code import runnable
 from workbench.image import ImageContext, image_context
 from workbench.isolation import bases, docker, docker_build, docker_image
 from workbench.sandbox import Sandbox, SandboxSpec
@@ -24,14 +25,20 @@ class Images:
         self._built: set[str] = set()
         self._boxes: weakref.WeakValueDictionary[str, docker.DockerSandbox] = weakref.WeakValueDictionary()
 
-    def prepare(self, service: Service, code: Path) -> str:
+    def build(self, service: Service, *, nocache: bool = False) -> None:
+        """Build the image of the service as it lies in its directory now; `nocache`: every layer anew."""
+        self.prepare(service, runnable(service), nocache=nocache)
+
+    def prepare(self, service: Service, code: Path, *, nocache: bool = False) -> str:
         """Build the image of this version, unless this deployment has it; its tag. Raises what building raises."""
         context = image_context(service, base=self._base, code=code)
         tag = docker_build.tag_of(service.name, context.digest, self._owner)
         with self._lock:
-            if tag not in self._built or not docker_build.has(tag):
+            if nocache or tag not in self._built or not docker_build.has(tag):
                 docker_image.ensure(context.base)
-                docker_build.build(tag, context.files(), base=context.base, network=_network(context))
+                if nocache:
+                    docker_build.remove(tag)  # else what had it would stay, without a name
+                docker_build.build(tag, context.files(), base=context.base, nocache=nocache, network=_network(context))
                 self._built.add(tag)
             self._tags[code] = tag
         return tag

@@ -7,8 +7,9 @@ progress, can be interrupted (`Interrupted` carries what there was), and leaves 
 from workbench.experiments.cold_start import cold_start
 from workbench.experiments.cost import cost
 from workbench.experiments.delivery import delivery
+from workbench.experiments.image_build import image_build
 from workbench.experiments.isolation import isolation
 from workbench.experiments.progress import Interrupted, Progress, silent
 from workbench.experiments.scaling import scaling
 
-__all__ = ["Interrupted", "Progress", "cold_start", "cost", "delivery", "isolation", "scaling", "silent"]
+__all__ = ["Interrupted", "Progress", "cold_start", "cost", "delivery", "image_build", "isolation", "scaling", "silent"]

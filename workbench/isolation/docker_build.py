@@ -31,6 +31,7 @@ PATIENCE_S = 900
 _EPOCH = 315_532_800  # 1980-01-01, as in packages: the clock leaves no trace in a layer
 _LAST_LINES = 15
 _IN_MEMORY = 8 * 2**20
+_STEP_DONE = re.compile(r"---> ([0-9a-f]{12,64})")
 _NAME = re.compile(r"[^a-z0-9]+")
 
 
@@ -76,6 +77,7 @@ def build(tag: str, files: Files, *, base: str, nocache: bool = False, network: 
             )
             failed = _read(answers, lines)
     if failed:
+        _remove_last_step(client, lines)
         raise _translated(failed, lines, base)
     steps = sum(line.startswith("Step ") for line in lines)
     made = sum(line.strip().startswith("---> Running in") for line in lines)
@@ -124,6 +126,14 @@ def _read(answers: Iterator[dict[str, Any]], lines: list[str]) -> str:
         lines += [line for line in str(answer.get("stream", "")).splitlines() if line.strip()]
         failed = failed or str(answer.get("error", ""))
     return failed
+
+
+def _remove_last_step(client: docker.DockerClient, lines: list[str]) -> None:
+    """Remove what a failed build had made: images without a name, that no label tells from somebody else's."""
+    made = [found[1] for line in lines if (found := _STEP_DONE.fullmatch(line.strip()))]
+    with contextlib.suppress(*docker_engine.REFUSED):  # of another build too, then
+        if made and not client.images.get(made[-1]).tags:  # the base has a name
+            client.api.remove_image(made[-1])
 
 
 def _translated(failed: str, lines: list[str], base: str) -> DeploymentError | CapabilityMissing:

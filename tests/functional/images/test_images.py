@@ -5,7 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import subprocess
+import sys
+import textwrap
 import threading
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,10 +20,13 @@ import pytest
 
 from tests.functional.sandboxes.boxes import eventually
 from tests.needs import needs
+from workbench import cleaning
 from workbench.deployment import Deployment
 from workbench.deployments import container
 from workbench.deployments.images import Images
+from workbench.deployments.replica import INVOKE_PATH
 from workbench.errors import CapabilityMissing, DeploymentError, WorkbenchError
+from workbench.experiments import image_build
 from workbench.image import image_context
 from workbench.isolation import bases, docker_build, docker_engine, docker_image
 from workbench.service import Resources, Service
@@ -35,6 +42,10 @@ def handler(event, context):
     exec(event["run"], names)
     return names["answer"]
 """
+
+
+MARK = f"SOME={os.getpid()}"
+"""In an image of the Dockerfile that fails, and of no other run of it."""
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +99,17 @@ def ours(engine: docker.DockerClient) -> set[str]:
     """What the engine has with our label: networks, and images that belong to a session."""
     labelled = {"label": f"workbench.session={session_id()}"}
     found = {f"network {network.name}" for network in engine.networks.list(filters=labelled)}
-    return found | {f"image {image.tags}" for image in engine.images.list(filters=labelled)}
+    return found | {f"image {image['RepoTags']}" for image in engine.api.images(filters=labelled)}
+
+
+def unnamed(engine: docker.DockerClient) -> set[str]:
+    """The images with MARK in them: a failed build's, which have no name."""
+    found = set()
+    for image in engine.api.images(all=True):
+        with contextlib.suppress(docker.errors.ImageNotFound):  # of another session, and gone meanwhile
+            if MARK in (engine.images.get(image["Id"]).attrs["Config"]["Env"] or []):
+                found.add(str(image["Id"]))
+    return found
 
 
 def test_the_image_holds_the_code_and_a_brought_dockerfile_is_used(
@@ -189,11 +210,13 @@ def test_a_failing_health_check_is_told_with_its_words(engine: docker.DockerClie
 
 
 def test_a_dockerfile_that_does_not_build_shows_the_builders_words(engine: docker.DockerClient, tmp_path: Path) -> None:
+    assert not unnamed(engine)
     before = ours(engine)
-    broken = 'ARG BASE\nFROM ${BASE}\nRUN ["python3", "-c", "raise SystemExit(\'these words\')"]\n'
+    broken = "ARG BASE\nFROM ${BASE}\nENV " + MARK + '\nRUN ["python3", "-c", "raise SystemExit(\'these words\')"]\n'
     with pytest.raises(DeploymentError, match=r"does not build[\s\S]*these words[\s\S]*workbench image"):
         container.deploy(write(tmp_path, dockerfile=broken), "docker")
     assert ours(engine) == before
+    assert not unnamed(engine)
 
 
 def test_a_missing_base_is_told_with_the_remedy(
@@ -254,6 +277,7 @@ def test_an_engine_that_dies_does_not_keep_a_deployment_from_closing(
         try:
             deployment = container.deploy(write(tmp_path / "mine"), "docker")
             names = [instance.instance_id for instance in deployment.instances()]
+            tags = [_tag(engine, deployment)]
             die()
             with pytest.raises(DeploymentError, match=r"docker version.*workbench clean"):
                 deployment.close()
@@ -265,9 +289,8 @@ def test_an_engine_that_dies_does_not_keep_a_deployment_from_closing(
                 assert eventually(lambda name=name: engine.api.inspect_container(name)["State"]["Status"] == "exited")
                 engine.api.remove_container(name, force=True)
                 engine.api.remove_network(name)
-            for image in engine.images.list(filters={"label": f"workbench.session={session_id()}"}):
-                if not engine.api.containers(filters={"ancestor": image.id}):
-                    engine.images.remove(image.id, force=True)
+            for tag in tags:
+                engine.images.remove(tag)
 
 
 @contextlib.contextmanager
@@ -313,3 +336,81 @@ def _relayed(path: Path) -> Iterator[Callable[[], None]]:
         server.join(5)
         for thread in threads:
             thread.join(5)
+
+
+def test_the_kinds_of_builds_are_measured(engine: docker.DockerClient, tmp_path: Path) -> None:
+    before = ours(engine)
+    images = Images()
+    try:
+        found = image_build(write(tmp_path), images.build, rounds=1)
+    finally:
+        images.close()
+    assert all(len(found.detail[f"{kind}_s"]) == 1 for kind in ("first", "unchanged", "code", "dependency"))
+    assert found.detail["unchanged_s"] < found.detail["first_s"]
+    assert ours(engine) == before
+
+
+def test_what_a_killed_session_left_is_cleaned(engine: docker.DockerClient, tmp_path: Path) -> None:
+    program = textwrap.dedent(
+        f"""
+        import sys
+        from pathlib import Path
+        from workbench.deployments.images import Images
+        from workbench.isolation import docker_network
+        from workbench.service import Service
+        from workbench.session import session_id
+        import docker
+
+        images = Images()
+        images.build(Service.from_dir(Path({str(tmp_path)!r}), "app.handler"))
+        docker_network.create(docker.from_env(), "network-of-" + session_id())
+        print(session_id(), flush=True)
+        input()
+        """
+    )
+    write(tmp_path)
+    environment = {name: value for name, value in os.environ.items() if name != "WORKBENCH_SESSION"}
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(
+        [sys.executable, "-c", program], env=environment, cwd=Path(__file__).parents[3], **pipes
+    ) as owner:
+        assert owner.stdout is not None
+        session = owner.stdout.readline().strip()
+        owner.kill()
+    label = {"label": f"workbench.session={session}"}
+    assert engine.images.list(filters=label)
+    cleaned = cleaning.clean()
+    assert f"network-of-{session}" in cleaned.networks
+    assert cleaned.images
+    assert not engine.images.list(filters=label)
+    assert not engine.networks.list(filters=label)
+    assert engine.images.get(bases.own()), "the base stays"
+
+
+def test_the_command_writes_what_the_engine_builds_and_runs_by_hand(
+    engine: docker.DockerClient, tmp_path: Path
+) -> None:
+    write(tmp_path / "mine")
+    command = [sys.executable, "-m", "workbench.cli", "image", "mine", "--out", "written"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert "docker build -t" in done.stdout
+    tag = f"by-hand:{os.getpid()}"
+    labels = {"workbench": "1", "workbench.session": session_id()}
+    engine.images.build(path=str(tmp_path / "written"), tag=tag, labels=labels, rm=True)
+    container = engine.containers.run(tag, detach=True, labels=labels, ports={"8080/tcp": ("127.0.0.1", None)})
+    try:
+        address = docker_engine.address(engine, container.id, 8080)
+
+        def asked() -> bytes:
+            with (
+                contextlib.suppress(OSError),
+                urllib.request.urlopen(f"{address}{INVOKE_PATH}", data=b'{"run": "answer = 42"}', timeout=10) as answer,
+            ):
+                return bytes(answer.read())
+            return b""
+
+        assert eventually(lambda: asked() == b"42")
+    finally:
+        container.remove(force=True)
+        engine.images.remove(tag)
