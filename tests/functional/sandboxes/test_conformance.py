@@ -181,7 +181,10 @@ def test_frozen_it_gets_no_cpu_and_thawed_it_goes_on(box: Sandbox) -> None:
         assert not first.done(), "a frozen instance answered"
         frozen = box.usage()
         time.sleep(0.3)
-        assert frozen is None or box.usage() == frozen
+        later = box.usage()
+        # gVisor's kernel is a process too, which ticks while what it runs is paused.
+        own_s = 0.05 if box.kind == "gvisor" else 0.0
+        assert frozen is None or (later is not None and later.cpu_s - frozen.cpu_s <= own_s)
         box.thaw()
         before = first.result(60)
     assert eventually(lambda: call(box, do="ticks") > before)
