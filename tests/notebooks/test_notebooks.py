@@ -26,6 +26,7 @@ LABS = {
 }
 STUDENTS = {
     "stateless": PROJECT / "exercises" / "00_stateless.ipynb",
+    "anywhere": PROJECT / "exercises" / "01_anywhere.ipynb",
     "quick_start": PROJECT / "exercises" / "02_cold_start.ipynb",
 }
 SOLUTIONS = [PROJECT / "exercises" / "solutions" / student.name for student in STUDENTS.values()]
