@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from workbench.labs.bills import AMOUNTS, amount, bill
+from workbench.labs.calling import SHARES, calling, noticed, share
 from workbench.labs.cleanup import Owned, owned, proof
+from workbench.labs.delivered import bars, first_answers, quickest
 from workbench.labs.exercises import Exercise
 from workbench.labs.first_look import answers
 from workbench.labs.kept import holds_more, kept, memory
 from workbench.labs.magic import exercise
+from workbench.labs.operated import hang, replaced_after_ms, story, supervised
+from workbench.labs.packed import changed, contents, digest, packed
 from workbench.labs.phases import PHASES, heaviest, phases, vanished
 from workbench.labs.predictions import score, scoreboard
 from workbench.labs.questions import ask, choose
@@ -18,17 +22,25 @@ from workbench.labs.watching import live
 __all__ = [
     "AMOUNTS",
     "PHASES",
+    "SHARES",
     "Exercise",
     "Owned",
     "amount",
     "answers",
     "ask",
     "at_once",
+    "bars",
     "beside",
     "bill",
+    "calling",
+    "changed",
     "choose",
     "common",
+    "contents",
+    "digest",
     "exercise",
+    "first_answers",
+    "hang",
     "heaviest",
     "holds_more",
     "kept",
@@ -36,11 +48,18 @@ __all__ = [
     "machine",
     "memory",
     "named",
+    "noticed",
     "owned",
+    "packed",
     "phases",
     "proof",
+    "quickest",
+    "replaced_after_ms",
     "score",
     "scoreboard",
+    "share",
     "source",
+    "story",
+    "supervised",
     "vanished",
 ]
