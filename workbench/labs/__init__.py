@@ -10,8 +10,8 @@ from workbench.labs.exercises import Exercise
 from workbench.labs.first_look import answers
 from workbench.labs.kept import holds_more, kept, memory
 from workbench.labs.magic import exercise
-from workbench.labs.operated import hang, replaced_after_ms, story, supervised
-from workbench.labs.packed import changed, contents, digest, packed
+from workbench.labs.operated import hang, refused, replaced_after_ms, story, supervised, until_ready, until_replaced
+from workbench.labs.packed import changed, contents, digest, dockerfile, packed
 from workbench.labs.phases import PHASES, heaviest, phases, vanished
 from workbench.labs.predictions import score, scoreboard
 from workbench.labs.questions import ask, choose
@@ -38,6 +38,7 @@ __all__ = [
     "common",
     "contents",
     "digest",
+    "dockerfile",
     "exercise",
     "first_answers",
     "hang",
@@ -54,6 +55,7 @@ __all__ = [
     "phases",
     "proof",
     "quickest",
+    "refused",
     "replaced_after_ms",
     "score",
     "scoreboard",
@@ -61,5 +63,7 @@ __all__ = [
     "source",
     "story",
     "supervised",
+    "until_ready",
+    "until_replaced",
     "vanished",
 ]

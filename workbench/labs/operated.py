@@ -5,15 +5,22 @@ from __future__ import annotations
 import contextlib
 import re
 import signal
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import psutil
 
+from workbench.deployment import Deployment
 from workbench.deployments.supervision import Supervision
-from workbench.errors import DeploymentError
+from workbench.errors import DeploymentError, WorkbenchError
+from workbench.experiments.timeline import READY
 from workbench.instance import InstanceEvent, InstanceState
 from workbench.labs.panel import Panel, duration, table
+from workbench.service import Service
 from workbench.session import VARIABLE, session_id
+
+_WITHIN_S = 60.0
 
 
 def short(instance_id: str) -> str:
@@ -64,6 +71,31 @@ def hang(instance_id: str) -> None:
                 stopped += 1
     if not stopped:
         raise DeploymentError(f"No process of {instance_id} was found. instances() lists those that live.")
+
+
+def refused(update: Callable[..., None], service: Service, **options: Any) -> str:
+    """Try an update; what the workbench said where it refused, else nothing."""
+    try:
+        update(service, **options)
+    except WorkbenchError as error:
+        return str(error)
+    return ""
+
+
+def until_ready(deployment: Deployment, n: int, within_s: float = _WITHIN_S) -> None:
+    """Wait until `n` instances take calls, or `within_s` seconds are over."""
+    _until(lambda: sum(i.state in READY for i in deployment.instances()) >= n, within_s)
+
+
+def until_replaced(deployment: Deployment, since_s: float, within_s: float = _WITHIN_S) -> None:
+    """Wait until an instance that was started after `since_s` (monotonic) is ready, or `within_s` seconds are over."""
+    _until(lambda: replaced_after_ms(deployment.events(), since_s) is not None, within_s)
+
+
+def _until(holds: Callable[[], bool], within_s: float) -> None:
+    deadline = time.monotonic() + within_s
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 
 def replaced_after_ms(events: Sequence[InstanceEvent], since_s: float) -> float | None:

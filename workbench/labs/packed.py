@@ -24,6 +24,13 @@ def packed(service: Service) -> Panel:
     return Panel(f"Package of {service.name}", f'{html}<div style="opacity:.75">{note}</div>', f"{text}\n{note}")
 
 
+def dockerfile(service: Service) -> str:
+    """The Dockerfile that a container's image of the service is built from, as text."""
+    from workbench.image import image_context
+
+    return image_context(service).dockerfile
+
+
 def contents(service: Service) -> list[str]:
     """The names of the files in a service's ZIP."""
     with zipfile.ZipFile(package(service).path) as archive:
