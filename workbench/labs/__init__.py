@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from workbench.labs.bills import AMOUNTS, amount, bill
+from workbench.labs.built import REBUILDS, builds, slowest
 from workbench.labs.calling import SHARES, calling, noticed, share
 from workbench.labs.cleanup import Owned, owned, proof
-from workbench.labs.delivered import bars, first_answers, quickest
+from workbench.labs.delivered import delivered, first_answers, quickest
 from workbench.labs.exercises import Exercise
 from workbench.labs.first_look import answers
 from workbench.labs.kept import holds_more, kept, memory
 from workbench.labs.magic import exercise
-from workbench.labs.operated import hang, refused, replaced_after_ms, story, supervised, until_ready, until_replaced
+from workbench.labs.operated import hang, refused, replaced_after_ms, story, supervised, until_replaced
 from workbench.labs.packed import changed, contents, digest, dockerfile, packed
 from workbench.labs.phases import PHASES, heaviest, phases, vanished
 from workbench.labs.predictions import score, scoreboard
@@ -22,6 +23,7 @@ from workbench.labs.watching import live
 __all__ = [
     "AMOUNTS",
     "PHASES",
+    "REBUILDS",
     "SHARES",
     "Exercise",
     "Owned",
@@ -29,14 +31,15 @@ __all__ = [
     "answers",
     "ask",
     "at_once",
-    "bars",
     "beside",
     "bill",
+    "builds",
     "calling",
     "changed",
     "choose",
     "common",
     "contents",
+    "delivered",
     "digest",
     "dockerfile",
     "exercise",
@@ -60,10 +63,10 @@ __all__ = [
     "score",
     "scoreboard",
     "share",
+    "slowest",
     "source",
     "story",
     "supervised",
-    "until_ready",
     "until_replaced",
     "vanished",
 ]

@@ -36,20 +36,22 @@ def quickest(found: Mapping[str, Sequence[float]]) -> str:
     return min(found, key=lambda name: median(found[name]))
 
 
-def bars(title: str, found: Mapping[str, Sequence[float]], note: str = "") -> Panel:
-    """One bar for each name, the median of its seconds, with every sample beside it."""
-    middles = {name: median(values) for name, values in found.items()}
+def delivered(found: Mapping[str, Sequence[float]], sandboxes: Mapping[str, str]) -> Panel:
+    """One bar for each deployment, the median of its seconds, with every sample beside it."""
+    named = {f"{name} ({sandboxes[name]})": values for name, values in found.items()}
+    middles = {name: median(values) for name, values in named.items()}
     most = max(middles.values(), default=1.0) or 1.0
     lines = []
     for name, middle in middles.items():
-        samples = ", ".join(duration(1000 * value) for value in found[name])
-        width = max(3, round(300 * middle / most))
+        samples = ", ".join(duration(1000 * value) for value in named[name])
+        width = max(3, round(240 * middle / most))
         lines.append(
-            f'<div style="margin-top:3px"><span style="display:inline-block;width:150px">{escape(name)}</span>'
+            f'<div style="margin-top:3px"><span style="display:inline-block;width:230px">{escape(name)}</span>'
             f'<span style="display:inline-block;height:10px;width:{width}px;background:#4c6ef5;border-radius:3px">'
             f'</span> <b>{duration(1000 * middle)}</b> <span style="opacity:.7">{escape(samples)}</span></div>'
         )
-    rows = [[name, duration(1000 * middles[name]), str(len(found[name]))] for name in found]
+    rows = [[name, duration(1000 * middles[name]), str(len(values))] for name, values in named.items()]
     text = table(["", "median", "samples"], rows)[1]
-    html = "".join(lines) + (f'<div style="opacity:.75;margin-top:4px">{escape(note)}</div>' if note else "")
-    return Panel(title, html, f"{text}\n{note}".rstrip())
+    note = "Bars: medians; beside them every sample. Measured here and now, the three in turn."
+    html = "".join(lines) + f'<div style="opacity:.75;margin-top:4px">{note}</div>'
+    return Panel("From changed code to the first answer", html, f"{text}\n{note}")

@@ -14,7 +14,6 @@ import psutil
 from workbench.deployment import Deployment
 from workbench.deployments.supervision import Supervision
 from workbench.errors import DeploymentError, WorkbenchError
-from workbench.experiments.timeline import READY
 from workbench.instance import InstanceEvent, InstanceState
 from workbench.labs.panel import Panel, duration, table
 from workbench.service import Service
@@ -26,14 +25,14 @@ _WITHIN_S = 60.0
 def short(instance_id: str) -> str:
     """An instance's number in its deployment, where its name ends in one."""
     number = re.search(r"-(\d+)$", instance_id)
-    return f"no. {number[1]}" if number else instance_id
+    return f"no.\u00a0{number[1]}" if number else instance_id
 
 
 def story(events: Sequence[InstanceEvent], last: int = 12) -> Panel:
     """The last changes of state, with what was said to each: seconds count from the first of them."""
     shown = list(events)[-last:]
     start = shown[0].at_s if shown else 0.0
-    rows = [[f"{e.at_s - start:.2f} s", short(e.instance_id), e.state.value, _line(e.detail)] for e in shown]
+    rows = [[f"{e.at_s - start:.2f}\u00a0s", short(e.instance_id), e.state.value, _line(e.detail)] for e in shown]
     html, text = table(["at", "instance", "is", "why"], rows)
     return Panel("What happened", html, text)
 
@@ -82,19 +81,10 @@ def refused(update: Callable[..., None], service: Service, **options: Any) -> st
     return ""
 
 
-def until_ready(deployment: Deployment, n: int, within_s: float = _WITHIN_S) -> None:
-    """Wait until `n` instances take calls, or `within_s` seconds are over."""
-    _until(lambda: sum(i.state in READY for i in deployment.instances()) >= n, within_s)
-
-
 def until_replaced(deployment: Deployment, since_s: float, within_s: float = _WITHIN_S) -> None:
     """Wait until an instance that was started after `since_s` (monotonic) is ready, or `within_s` seconds are over."""
-    _until(lambda: replaced_after_ms(deployment.events(), since_s) is not None, within_s)
-
-
-def _until(holds: Callable[[], bool], within_s: float) -> None:
     deadline = time.monotonic() + within_s
-    while not holds() and time.monotonic() < deadline:
+    while replaced_after_ms(deployment.events(), since_s) is None and time.monotonic() < deadline:
         time.sleep(0.05)
 
 
