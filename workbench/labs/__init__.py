@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from workbench.labs.bills import AMOUNTS, amount, bill
+from workbench.labs.built import REBUILDS, builds, slowest
+from workbench.labs.calling import SHARES, calling, noticed, share
 from workbench.labs.cleanup import Owned, owned, proof
+from workbench.labs.delivered import delivered, first_answers, quickest
 from workbench.labs.exercises import Exercise
 from workbench.labs.first_look import answers
 from workbench.labs.kept import holds_more, kept, memory
 from workbench.labs.magic import exercise
+from workbench.labs.operated import hang, refused, replaced_after_ms, story, supervised, until_replaced
+from workbench.labs.packed import changed, contents, digest, dockerfile, packed
 from workbench.labs.phases import PHASES, heaviest, phases, vanished
 from workbench.labs.predictions import score, scoreboard
 from workbench.labs.questions import ask, choose
@@ -18,6 +23,8 @@ from workbench.labs.watching import live
 __all__ = [
     "AMOUNTS",
     "PHASES",
+    "REBUILDS",
+    "SHARES",
     "Exercise",
     "Owned",
     "amount",
@@ -26,9 +33,18 @@ __all__ = [
     "at_once",
     "beside",
     "bill",
+    "builds",
+    "calling",
+    "changed",
     "choose",
     "common",
+    "contents",
+    "delivered",
+    "digest",
+    "dockerfile",
     "exercise",
+    "first_answers",
+    "hang",
     "heaviest",
     "holds_more",
     "kept",
@@ -36,11 +52,21 @@ __all__ = [
     "machine",
     "memory",
     "named",
+    "noticed",
     "owned",
+    "packed",
     "phases",
     "proof",
+    "quickest",
+    "refused",
+    "replaced_after_ms",
     "score",
     "scoreboard",
+    "share",
+    "slowest",
     "source",
+    "story",
+    "supervised",
+    "until_replaced",
     "vanished",
 ]
