@@ -21,7 +21,7 @@ from tests.needs import needs
 from workbench import capabilities, isolation
 from workbench.deployments import deploy
 from workbench.errors import CapabilityMissing, DeploymentError
-from workbench.isolation import guest_boot, guest_disks, guest_kernel, qemu, qemu_accelerator
+from workbench.isolation.machine import guest_boot, guest_disks, guest_kernel, qemu, qemu_accelerator
 from workbench.samples import sample
 from workbench.sandbox import SandboxSpec
 from workbench.service import Resources, Service
