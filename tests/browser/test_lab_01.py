@@ -15,7 +15,9 @@ pytestmark = [needs("chromium"), pytest.mark.timeout(400)]
 
 KEPT = {
     "lab01.copy": "the same",
+    "lab01.rebuild": "the code",
     "lab01.waiting": "container and vm",
+    "lab01.boot": "kernel",
     "lab01.quickest": "serverless",
     "lab01.update": "a few",
     "lab01.broken": "errors",
@@ -45,6 +47,8 @@ def test_a_learner_deploys_three_ways_and_rolls_out_under_load(page: Page, lab: 
     # Both versions answered, each in a colour of its own, and the events tell of the roll-back.
     update = page.locator(".jp-CodeCell").filter(has_text="wb.charts.calls(callers.calls)")
     expect(update).to_have_count(3)
+    for figure in ("wb.charts.image_build(built)", "wb.charts.boot_phases("):
+        expect(cell(page, figure).locator(".js-plotly-plot")).to_be_visible()
     for figure in update.all():
         expect(figure.locator(".js-plotly-plot")).to_be_visible()
     for total in ("total 8.64", "total 7.56"):
@@ -54,6 +58,7 @@ def test_a_learner_deploys_three_ways_and_rolls_out_under_load(page: Page, lab: 
     # What was expected is held against what was seen.
     expect(cell(page, 'labs.score("lab01.waiting"')).to_contain_text("Right")
     expect(cell(page, 'labs.score("lab01.update"')).to_contain_text("Not this time")
+    expect(cell(page, 'labs.score("lab01.rebuild"')).to_contain_text("a dependency")
     expect(cell(page, 'labs.score("lab01.nasty"')).to_contain_text("Right")
     expect(cell(page, "labs.proof(before, during)")).to_contain_text("Nothing is left")
     assert errors == []
