@@ -17,7 +17,7 @@ REBUILDS = {"unchanged_s": "nothing", "code_s": "the code", "dependency_s": "a d
 """What has changed before a rebuild, by the detail of the measurement; its values are a question's choices."""
 
 
-def builds(service: Service, rounds: int = 2) -> Measurement:
+def builds(service: Service, rounds: int = 1) -> Measurement:
     """Builds of the service's image from nothing and after each kind of change; the recorded ones without an engine."""
     if not capabilities.find().docker.available:
         return recorded(RECORDED).of("image_build")["container"]
