@@ -69,7 +69,7 @@ def pattern_of(sandbox: str) -> str:
 
 
 def available() -> tuple[str, ...]:
-    """The sandboxes that there are, in the order of their registry, those of one deployment alone at the end."""
+    """The sandboxes that there are, in the order of their registry, other ways to start one at the end."""
     known = dict.fromkeys(isolation.BACKENDS)
     for pattern in _ORDER:
         known |= dict.fromkeys(getattr(importlib.import_module(f"workbench.deployments.{pattern}"), "SANDBOXES", ()))
@@ -104,7 +104,8 @@ def _column(stack: contextlib.ExitStack, service: Service, name: str) -> Deploym
 
 def _chosen(sandboxes: str) -> tuple[str, ...]:
     there = available()
-    chosen = tuple(dict.fromkeys(filter(None, (part.strip() for part in sandboxes.split(","))))) or there
+    named = dict.fromkeys(filter(None, (part.strip() for part in sandboxes.split(","))))
+    chosen = tuple(named) or tuple(isolation.BACKENDS)  # the walls of a restored machine are those of a booted one
     for name in chosen:
         if name not in there:
             raise DeploymentError(f"There is no sandbox {name!r}. Choose from: {', '.join(there)}.")
