@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from workbench.labs.bills import AMOUNTS, amount, bill
+from workbench.labs.booted import STEPS, boots, longest, obtained
 from workbench.labs.built import REBUILDS, builds, slowest
 from workbench.labs.calling import SHARES, calling, noticed, share
 from workbench.labs.cleanup import Owned, owned, proof
@@ -25,6 +26,7 @@ __all__ = [
     "PHASES",
     "REBUILDS",
     "SHARES",
+    "STEPS",
     "Exercise",
     "Owned",
     "amount",
@@ -33,6 +35,7 @@ __all__ = [
     "at_once",
     "beside",
     "bill",
+    "boots",
     "builds",
     "calling",
     "changed",
@@ -49,10 +52,12 @@ __all__ = [
     "holds_more",
     "kept",
     "live",
+    "longest",
     "machine",
     "memory",
     "named",
     "noticed",
+    "obtained",
     "owned",
     "packed",
     "phases",
