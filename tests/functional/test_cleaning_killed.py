@@ -26,6 +26,8 @@ from tests.needs import check
 from workbench.cleaning import clean
 from workbench.session import VARIABLE, state_dir
 
+pytestmark = [pytest.mark.usefixtures("alone"), pytest.mark.timeout(600)]
+
 SEED = 4
 KILLING = Path(__file__).parents[1] / "killing"
 
@@ -59,8 +61,15 @@ class Place:
         return sorted(leftovers.everything() - self.before)
 
 
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A cache that no other test makes anything in meanwhile."""
+    return str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture
-def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+def place(monkeypatch: pytest.MonkeyPatch, cache: str) -> Iterator[Place]:
+    monkeypatch.setenv("XDG_CACHE_HOME", cache)
     with tempfile.TemporaryDirectory(prefix="k") as name:
         monkeypatch.setenv("TMPDIR", name)
         monkeypatch.setattr(tempfile, "tempdir", name)

@@ -10,6 +10,8 @@ from workbench.labs.cleanup import settled
 from workbench.samples import PAYLOADS, sample
 from workbench.service import Resources
 
+pytestmark = [pytest.mark.usefixtures("alone"), pytest.mark.timeout(600)]
+
 
 @needs("qemu")
 @pytest.mark.timeout(180)
