@@ -35,7 +35,9 @@ _S = 1_000_000_000  # the engine counts in nanoseconds
 _RESTART_DELAY_S = 0.5
 _CHECK_CPU_S = 0.03  # what a health check costs: a new interpreter
 _CHECK_SHARE = 0.1  # how much of an instance's CPU may go to that
-_RETRIES = 3
+_CHECK_AT_LEAST_EVERY_S = 2.0
+UNHEALTHY_AFTER = 3
+CHECK_WITHIN_S = 2.0
 _TASK = "{{.Task.Name}}"  # the engine puts each instance's name there
 _TAIL_BYTES = 64 * 1024
 
@@ -72,9 +74,9 @@ class Description:
                 "StopGracePeriod": STOP_GRACE_S * _S,
                 "Healthcheck": {  # what is asked is the image's
                     "Interval": round(check_every_s(resources.vcpus) * _S),
-                    "Timeout": 2 * _S,
+                    "Timeout": round(CHECK_WITHIN_S * _S),
                     "StartPeriod": 60 * _S,
-                    "Retries": _RETRIES,
+                    "Retries": UNHEALTHY_AFTER,
                 },
             },
             "Resources": {
@@ -107,7 +109,7 @@ def escaped(value: str) -> str:
 
 def check_every_s(vcpus: float) -> float:
     """Seconds between health checks: a new instance waits for its first one, but checks must not eat a small one up."""
-    return min(5.0, max(0.5, _CHECK_CPU_S / (_CHECK_SHARE * vcpus)))
+    return min(_CHECK_AT_LEAST_EVERY_S, max(0.5, _CHECK_CPU_S / (_CHECK_SHARE * vcpus)))
 
 
 class SwarmService:
@@ -265,35 +267,44 @@ def network_of(service: str) -> str:
 
 
 def remove(client: docker.DockerClient, name: str) -> None:
-    """Remove the service, its containers and networks; then leave a Swarm of ours without any. Docker's errors."""
+    """Remove the service, its containers and networks; then leave a Swarm of ours without any. Docker's errors.
+
+    The containers are not left to the engine: it would wait some seconds, for load balancers to forget them.
+    """
     api: Any = client.api
-    mine = {"label": f"com.docker.swarm.service.name={name}"}
     with contextlib.suppress(docker.errors.NotFound):
         api.remove_service(name)
-    deadline = time.monotonic() + STOP_GRACE_S + 5
-    while api.containers(all=True, filters=mine, quiet=True) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    for container in api.containers(all=True, filters=mine, quiet=True):
-        docker_engine.remove(client, container["Id"])
-    for network in (network_of(name), name):
-        remove_network(client, network)
+    remove_containers(client, name)
+    remove_networks(client, name)
     docker_swarm.leave_unused(client)
 
 
-def remove_network(client: docker.DockerClient, name: str) -> None:
-    """Remove a network; where a task still ends, wait for it. Raises docker's errors."""
+def remove_containers(client: docker.DockerClient, name: str) -> None:
+    """Remove the containers of a service that is gone, at once, also those that the engine was about to start."""
+    api: Any = client.api
+    mine = {"label": f"com.docker.swarm.service.name={name}"}
     deadline = time.monotonic() + STOP_GRACE_S
-    while True:
-        try:
-            client.api.remove_network(name)
-        except docker.errors.NotFound:
-            return
-        except docker.errors.APIError:
-            if time.monotonic() > deadline:
-                raise
-        else:
-            return
-        time.sleep(0.1)
+    while time.monotonic() < deadline and (left := api.containers(all=True, filters=mine, quiet=True)):
+        for container in left:
+            docker_engine.remove(client, container["Id"])
+        time.sleep(0.05)
+
+
+def remove_networks(client: docker.DockerClient, name: str) -> None:
+    """Remove the two networks of a service; where a task of it still ends, wait for that. Raises docker's errors."""
+    deadline = time.monotonic() + STOP_GRACE_S
+    for network in (network_of(name), name):
+        with contextlib.suppress(docker.errors.NotFound):
+            while True:
+                try:
+                    client.api.remove_network(network)
+                    break
+                except docker.errors.NotFound:
+                    raise
+                except docker.errors.APIError:
+                    if time.monotonic() > deadline:
+                        raise
+                time.sleep(0.1)
 
 
 def _pace(on_failure: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -90,5 +91,12 @@ def ending(task: Task, *, oom_killed: bool, memory_mb: int) -> str:
         return f"could not be started by the engine ({task.error or task.state})"
     code = task.exit_code or 0
     if 128 < code < 192:
-        return f"crashed: ended by signal {code - 128}"
+        return f"crashed: ended by signal {_signal_name(code - 128)}"
     return f"crashed: exited with code {code}"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return str(number)
