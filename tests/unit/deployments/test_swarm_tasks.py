@@ -82,11 +82,13 @@ def test_endings_are_said_as_other_deployments_say_them() -> None:
     unhealthy = told("failed", "shutdown", 137, Err="task: non-zero exit (137): dockerexec: unhealthy container")
     assert "did not answer its health check" in phrase(unhealthy)
     assert phrase(told("shutdown", "shutdown", 0)) == "was stopped"
-    assert "no such image" in phrase(task("web", {"ID": "x", "Status": {"State": "rejected", "Err": "no such image"}}, 1))
+    assert "no such image" in phrase(
+        task("web", {"ID": "x", "Status": {"State": "rejected", "Err": "no such image"}}, 1)
+    )
 
 
 def test_a_module_that_does_not_load_is_found_in_what_it_printed() -> None:
-    printed = 'before\n[ERROR] Runtime.ImportModuleError: Unable to import module \'app\'\n  File "app.py", line 1\n'
+    printed = "before\n[ERROR] Runtime.ImportModuleError: Unable to import module 'app'\n  File \"app.py\", line 1\n"
     error = load_error(printed)
     assert error is not None
     assert (error.error_type, error.error_message) == ("Runtime.ImportModuleError", "Unable to import module 'app'")
