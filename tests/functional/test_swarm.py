@@ -164,8 +164,13 @@ def test_scaling_leaves_those_that_run(swarm: SwarmDeployment) -> None:
 def test_the_engine_restarts_what_crashed_in_the_same_slot(swarm: SwarmDeployment) -> None:
     (before,) = swarm.instances()
     swarm.kill_instance(before.instance_id)
-    after = until(lambda: [i for i in swarm.instances() if i.state is InstanceState.IDLE and i != before])[0]
-    assert after.instance_id.split(".")[:2] == before.instance_id.split(".")[:2]
+
+    def others() -> list[str]:
+        ready = [one.instance_id for one in swarm.instances() if one.state is InstanceState.IDLE]
+        return [name for name in ready if name != before.instance_id]
+
+    (after,) = until(others)
+    assert after.split(".")[:2] == before.instance_id.split(".")[:2]
     ended = [event for event in swarm.events() if event.instance_id == before.instance_id][-1]
     assert (ended.state, ended.detail) == (InstanceState.FAILED, "crashed: ended by signal SIGKILL")
 

@@ -30,7 +30,6 @@ from workbench.service import Service
 
 _TRIES = 20
 _LOAD_ERROR = re.compile(r"^\[ERROR\] ([\w.]+): (.*)$", re.MULTILINE)
-_ROLLED_BACK = ("rollback_completed", "rollback_paused", "paused")
 
 
 class SwarmDeployment:
@@ -152,11 +151,15 @@ class SwarmDeployment:
         seen = {one.id for one in self._instances.look()}
         if not self._engine.replicas():
             self.scale(1)  # there is no roll-over, nor a way back, without one that serves
-        self._engine.renew(self._engine.replicas(), description)
-        self._wait(lambda: not self._updating(started=True), "update the service", several=True)
+        replicas = self._engine.replicas()
+        self._engine.renew(replicas, description)
+        self._wait(lambda: not self._updating(started=True), "update the service", within_s=replicas * READY_WITHIN_S)
         state, message = self._engine.update_state()
         if state != "completed":
+            with contextlib.suppress(DeploymentError):  # what is told is why it was rolled back
+                self._wait(lambda: self._settled(replicas), "end what the update had started")
             raise self._rolled_back(seen, message or state)
+        self._instances.look()  # from now on no request goes to the version before
         self.service = service
         self._instances.memory_mb = service.resources.memory_mb
 
@@ -226,11 +229,10 @@ class SwarmDeployment:
         return new()[0]
 
     def _wait(
-        self, done: Callable[[], bool], what: str, *, since: set[str] | None = None, several: bool = False
+        self, done: Callable[[], bool], what: str, *, since: set[str] | None = None, within_s: float = READY_WITHIN_S
     ) -> None:
         """Look until it is done; an instance that is not in `since` and has failed ends the waiting."""
-        number = self._engine.replicas() if several else 1
-        deadline = time.monotonic() + READY_WITHIN_S * max(1, number)
+        deadline = time.monotonic() + within_s
         while True:
             self._instances.look()
             if since is not None and (failed := self._failed(since)):

@@ -38,6 +38,7 @@ _CHECK_SHARE = 0.1  # how much of an instance's CPU may go to that
 _CHECK_AT_LEAST_EVERY_S = 2.0
 UNHEALTHY_AFTER = 3
 CHECK_WITHIN_S = 2.0
+_REMOVED_WITHIN_S = 20.0
 _TASK = "{{.Task.Name}}"  # the engine puts each instance's name there
 _TAIL_BYTES = 64 * 1024
 
@@ -283,7 +284,7 @@ def remove_containers(client: docker.DockerClient, name: str) -> None:
     """Remove the containers of a service that is gone, at once, also those that the engine was about to start."""
     api: Any = client.api
     mine = {"label": f"com.docker.swarm.service.name={name}"}
-    deadline = time.monotonic() + STOP_GRACE_S
+    deadline = time.monotonic() + _REMOVED_WITHIN_S
     while time.monotonic() < deadline and (left := api.containers(all=True, filters=mine, quiet=True)):
         for container in left:
             docker_engine.remove(client, container["Id"])
@@ -292,7 +293,7 @@ def remove_containers(client: docker.DockerClient, name: str) -> None:
 
 def remove_networks(client: docker.DockerClient, name: str) -> None:
     """Remove the two networks of a service; where a task of it still ends, wait for that. Raises docker's errors."""
-    deadline = time.monotonic() + STOP_GRACE_S
+    deadline = time.monotonic() + _REMOVED_WITHIN_S
     for network in (network_of(name), name):
         with contextlib.suppress(docker.errors.NotFound):
             while True:
