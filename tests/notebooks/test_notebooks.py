@@ -23,10 +23,12 @@ PROJECT = Path(__file__).resolve().parents[2]
 LABS = {
     "lab00": PROJECT / "notebooks" / "00_start_here.ipynb",
     "lab02": PROJECT / "notebooks" / "02_cold_start.ipynb",
+    "lab04": PROJECT / "notebooks" / "04_isolation.ipynb",
 }
 STUDENTS = {
     "stateless": PROJECT / "exercises" / "00_stateless.ipynb",
     "quick_start": PROJECT / "exercises" / "02_cold_start.ipynb",
+    "good_guest": PROJECT / "exercises" / "04_isolation.ipynb",
 }
 SOLUTIONS = [PROJECT / "exercises" / "solutions" / student.name for student in STUDENTS.values()]
 ANSWERS: dict[str, dict[str, float | str]] = {
