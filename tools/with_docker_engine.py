@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import fcntl
+import json
 import os
 import shutil
 import signal
@@ -24,9 +25,12 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import docker
 import docker.errors
+
+from workbench.capabilities.runsc import ARGUMENTS, RUNTIME
 
 PREFIX = "workbench-engine-"
 START_S = 60.0
@@ -69,7 +73,7 @@ def engine() -> Iterator[str]:
     had_bridge, had_groups = any(name == "docker0" for _, name in socket.if_nameindex()), set(_groups())
     directory = Path(tempfile.mkdtemp(prefix=PREFIX, dir="/tmp"))
     (directory / "owner").write_text(str(os.getpid()))
-    (directory / "daemon.json").write_text("{}")
+    (directory / "daemon.json").write_text(json.dumps(_configuration()))
     if not had_bridge:
         (directory / "bridge").touch()
     process = None
@@ -85,6 +89,12 @@ def engine() -> Iterator[str]:
         for group in set(_groups()) - had_groups:
             _remove_group(group)
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def _configuration() -> dict[str, Any]:
+    """With gVisor, where it is installed, as `workbench doctor` asks for it."""
+    path = shutil.which("runsc")
+    return {"runtimes": {RUNTIME: {"path": path, "runtimeArgs": [*ARGUMENTS]}}} if path else {}
 
 
 def remove_abandoned() -> None:
@@ -173,7 +183,9 @@ def _processes() -> Iterator[tuple[int, list[bytes]]]:
         if entry.name.isdigit() and int(entry.name) != os.getpid():
             with contextlib.suppress(OSError):
                 words = (entry / "cmdline").read_bytes().replace(b"=", b"\0").split(b"\0")
-                if Path(words[0].decode(errors="replace")).name.startswith(("dockerd", "docker-proxy", "containerd")):
+                if Path(words[0].decode(errors="replace")).name.startswith(
+                    ("dockerd", "docker-proxy", "containerd", "runsc")
+                ):
                     yield int(entry.name), words
 
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from workbench import isolation
 from workbench.cleaning import clean
 from workbench.comparison import environment
 from workbench.deployment import Deployment
@@ -83,7 +84,8 @@ def _column(stack: contextlib.ExitStack, service: Service, name: str) -> Deploym
 
 def _chosen(sandboxes: str) -> tuple[str, ...]:
     there = available()
-    chosen = tuple(dict.fromkeys(filter(None, (part.strip() for part in sandboxes.split(","))))) or there
+    named = dict.fromkeys(filter(None, (part.strip() for part in sandboxes.split(","))))
+    chosen = tuple(named) or tuple(isolation.BACKENDS)  # the walls of a restored machine are those of a booted one
     for name in chosen:
         if name not in there:
             raise DeploymentError(f"There is no sandbox {name!r}. Choose from: {', '.join(there)}.")

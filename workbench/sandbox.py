@@ -69,7 +69,7 @@ class Sandbox(Protocol):
 
     @property
     def kind(self) -> str:
-        """`process`, `namespaces` or `docker`."""
+        """`process`, `namespaces`, `docker` or `gvisor`."""
 
     @property
     def address(self) -> str:

@@ -22,17 +22,30 @@ pytestmark = pytest.mark.timeout(300)  # a lab measures; other tests may be runn
 PROJECT = Path(__file__).resolve().parents[2]
 LABS = {
     "lab00": PROJECT / "notebooks" / "00_start_here.ipynb",
+    "lab01": PROJECT / "notebooks" / "01_package_and_deploy.ipynb",
     "lab02": PROJECT / "notebooks" / "02_cold_start.ipynb",
     "lab04": PROJECT / "notebooks" / "04_isolation.ipynb",
 }
 STUDENTS = {
     "stateless": PROJECT / "exercises" / "00_stateless.ipynb",
+    "anywhere": PROJECT / "exercises" / "01_anywhere.ipynb",
     "quick_start": PROJECT / "exercises" / "02_cold_start.ipynb",
     "good_guest": PROJECT / "exercises" / "04_isolation.ipynb",
 }
 SOLUTIONS = [PROJECT / "exercises" / "solutions" / student.name for student in STUDENTS.values()]
 ANSWERS: dict[str, dict[str, float | str]] = {
     "lab00": {"lab00.quickest": "serverless", "lab00.cold_ms": 50, "lab00.warm_ms": 3},
+    "lab01": {
+        "lab01.copy": "another",
+        "lab01.rebuild": "the code",
+        "lab01.waiting": "all three",
+        "lab01.quickest": "vm",
+        "lab01.update": "a few",
+        "lab01.broken": "errors",
+        "lab01.nasty": "yes",
+        "lab01.killed": "none",
+        "lab01.hang_ms": 1000,
+    },
     "lab02": {
         "lab02.heaviest": "sandbox",
         "lab02.twice_ms": 200,

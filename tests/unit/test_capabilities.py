@@ -12,7 +12,7 @@ import pytest
 from workbench import capabilities
 from workbench.capabilities import Capabilities, Capability
 
-PROBES = ("docker", "namespaces", "cgroups", "kvm", "node", "java", "chromium")
+PROBES = ("docker", "gvisor", "namespaces", "cgroups", "kvm", "qemu", "node", "java", "chromium")
 
 
 @pytest.fixture(autouse=True)

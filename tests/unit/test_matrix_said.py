@@ -141,10 +141,10 @@ def builds(**seconds: list[float]) -> Measurement:
 
 def test_a_rebuild_is_called_faster_only_beyond_the_noise() -> None:
     first = [10.0, 10.2, 9.8, 10.1, 9.9, 10.0]
-    clear = findings.image_build(builds(first_s=first, code_change_s=[1.0, 1.1, 0.9, 1.0, 1.0, 1.1]))
+    clear = findings.image_build(builds(first_s=first, code_s=[1.0, 1.1, 0.9, 1.0, 1.0, 1.1]))
     assert "first build 10.0" in clear.title
     assert any("After a code change, a build is 10× " in s or "9.9× " in s for s in clear.reading)
-    few = findings.image_build(builds(first_s=first[:2], code_change_s=[1.0, 1.1]))
+    few = findings.image_build(builds(first_s=first[:2], code_s=[1.0, 1.1]))
     assert "no faster than the first beyond the noise" in few.reading[0]
     assert "Too few builds" in few.notes[0]
     bars: Any = charts.image_build(builds(first_s=first, unchanged_s=[0.2, 0.2])).data[0]

@@ -12,7 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+
+from workbench.capabilities import runsc
 
 _PATIENCE_S = 10
 _PROGRAMS = Path(__file__).parent
@@ -49,6 +51,7 @@ class Capabilities:
     """All that was found; memory in MB (2**20 bytes). Prints as a table. `cgroup_version`: v2, v1 or none."""
 
     docker: Capability
+    gvisor: Capability
     namespaces: Capability
     cgroups: Capability
     kvm: Capability
@@ -80,11 +83,12 @@ class Capabilities:
 @functools.cache
 def find() -> Capabilities:
     """Try everything, at once; about half a second the first time."""
-    probes: tuple[Callable[[], Capability], ...] = (docker, namespaces, cgroups, kvm, qemu, node, java, chromium)
+    probes = (docker, gvisor, namespaces, cgroups, kvm, qemu, node, java, chromium)
     with ThreadPoolExecutor(len(probes)) as pool:
         found = {capability.name: capability for capability in pool.map(lambda probe: probe(), probes)}
     return Capabilities(
         docker=found["docker"],
+        gvisor=found["gvisor"],
         namespaces=found["namespaces"],
         cgroups=found["cgroups"],
         kvm=found["kvm"],
@@ -124,6 +128,41 @@ def docker() -> Capability:
         detail = f"Docker runs {version.get('Os')} containers."
         return Capability("docker", False, detail, "Switch Docker Desktop to Linux containers.")
     return Capability("docker", True, f"Docker Engine {version.get('Version', '?')} answers.")
+
+
+@functools.cache
+def gvisor() -> Capability:
+    """gVisor: Docker Engine has it registered with what a sandbox needs, and its runsc ran a program."""
+    if not docker():
+        return Capability("gvisor", False, "It needs Docker Engine.", docker().remedy)
+    try:
+        import docker as sdk
+
+        client = sdk.from_env(timeout=_PATIENCE_S)
+        try:
+            runtimes = client.api.info().get("Runtimes") or {}
+        finally:
+            client.close()
+    except Exception as error:
+        return Capability("gvisor", False, f"Docker Engine does not answer: {_short(error)}.", runsc.REMEDY)
+    lacking = runsc.missing(runtimes)
+    if lacking:
+        return Capability("gvisor", False, lacking, runsc.REMEDY)
+    return _tried_gvisor(str(runtimes[runsc.RUNTIME].get("path", "")))
+
+
+def _tried_gvisor(path: str) -> Capability:
+    # Outside the engine, which may have no image yet to make a container of.
+    program = shutil.which(path) if path else None
+    if program is None:
+        return Capability("gvisor", False, f"The registered {path or 'runsc'} is not here.", runsc.REMEDY)
+    if os.geteuid() != 0:
+        return Capability("gvisor", True, "Docker Engine has runsc registered; not tried, as only root can by itself.")
+    remedy = "Run it by hand to see more. An older processor or a nested sandbox may lack what gVisor needs."
+    ok, said = _run([program, "--network=none", "--ignore-cgroups", "do", "true"])
+    if not ok:
+        return Capability("gvisor", False, f"runsc is registered, but did not run a program: {said}.", remedy)
+    return Capability("gvisor", True, "Docker Engine has runsc registered, and it ran a program.")
 
 
 @functools.cache

@@ -7,6 +7,7 @@ read without colour. A partial run draws what there is. This package alone impor
 
 from workbench.charts.boxes import isolation, noisy_neighbour
 from workbench.charts.burst import scaling
+from workbench.charts.calls import calls
 from workbench.charts.forces import tradeoff_table
 from workbench.charts.growing import LiveLatency, live
 from workbench.charts.matrix import isolation_matrix, pressures
@@ -20,6 +21,7 @@ __all__ = [
     "PAGE_WIDTH",
     "LiveLatency",
     "boot_phases",
+    "calls",
     "cold_start",
     "cost",
     "image_build",

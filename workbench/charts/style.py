@@ -47,6 +47,10 @@ def safe(text: str) -> str:
     return html.escape(text, quote=False)
 
 
+TITLE_COLUMNS = 80
+"""Characters in a line of a title that fit where the page falls back on a wide font, such as DejaVu Sans."""
+
+
 def finish(
     figure: go.Figure,
     finding: findings.Finding,
@@ -59,7 +63,7 @@ def finish(
     axes: bool = True,
 ) -> go.Figure:
     """Title, notes and provenance round the plot, with room for each so that nothing overlaps at 1000 px."""
-    title = textwrap.wrap(finding.title, 100, break_on_hyphens=False) or [""]
+    title = textwrap.wrap(finding.title, TITLE_COLUMNS, break_on_hyphens=False) or [""]
     below = [*textwrap.wrap(" ".join(finding.notes), 118), *textwrap.wrap(f"Provenance: {finding.provenance}", 118)]
     head = 18 + 25 * len(title) + 24
     top = head + 28 * legend_rows + (44 if column_titles else 0) + (44 if x_on_top else 8)

@@ -21,7 +21,7 @@ def find_containers(scope: Scope) -> Iterator[Leftover]:
     with _client() as client:
         if client is not None:
             found = client.containers.list(all=True, filters={"label": LABEL}, ignore_removed=True)
-            yield from _taken(scope, found, lambda each: each.labels, lambda each: each.remove(force=True, v=True))
+            yield from _taken(scope, found, lambda each: each.labels, _remove_container)
 
 
 def find_networks(scope: Scope) -> Iterator[Leftover]:
@@ -40,6 +40,12 @@ def find_images(scope: Scope) -> Iterator[Leftover]:
             yield from _taken(
                 scope, found, lambda each: each.labels, lambda each: client.images.remove(each.id, force=True)
             )
+
+
+def _remove_container(container: Any) -> None:
+    if container.status == "paused":  # under gVisor it takes no signal then, and the engine would wait for it
+        container.unpause()
+    container.remove(force=True, v=True)
 
 
 class _Image:

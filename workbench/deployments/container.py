@@ -2,7 +2,8 @@
 
 With a Docker Engine the sandbox is a Docker container of an image that is built from a Dockerfile (`workbench.image`)
 when a version is deployed, before any instance starts. Without an engine, Linux namespaces make one (the same kernel
-features), and the label says so. `process` is the last rung, for a pod that allows neither, and boxes nothing in.
+features), and the label says so. `gvisor` is a Docker container whose system calls gVisor answers, of the common image
+with the code mounted. `process` is the last rung, for a pod that allows neither, and boxes nothing in.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from workbench.service import Service
 if TYPE_CHECKING:
     from workbench.deployments.images import Images
 
-SANDBOXES = ("docker", "namespaces", "process")
+SANDBOXES = ("docker", "gvisor", "namespaces", "process")
 
 
 class ContainerDeployment(Replicas):

@@ -20,7 +20,7 @@ def pattern_of(sandbox: str) -> str:
 
 
 def available() -> tuple[str, ...]:
-    """The sandboxes that there are, in the order of their registry, those of one deployment alone at the end."""
+    """The sandboxes that there are, in the order of their registry, other ways to start one at the end."""
     known = dict.fromkeys(isolation.BACKENDS)
     for pattern in _ORDER:
         known |= dict.fromkeys(_sandboxes(pattern))

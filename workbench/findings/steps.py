@@ -12,8 +12,8 @@ from workbench.records import Measurement, Run
 
 BUILDS = {
     "first_s": "first build",
-    "dependency_change_s": "after a dependency change",
-    "code_change_s": "after a code change",
+    "dependency_s": "after a dependency change",
+    "code_s": "after a code change",
     "unchanged_s": "unchanged",
 }
 

@@ -14,6 +14,7 @@ BACKENDS: dict[str, str] = {
     "process": "workbench.isolation.process",
     "namespaces": "workbench.isolation.namespaces",
     "docker": "workbench.isolation.docker",
+    "gvisor": "workbench.isolation.gvisor",
     "qemu": "workbench.isolation.qemu",
 }
 """Back ends by name, with the module whose `launch` each is: docker-py alone imports slower than a sandbox starts."""

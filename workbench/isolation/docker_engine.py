@@ -44,6 +44,13 @@ def address(client: docker.DockerClient, container: str, port: int) -> str:
     return f"http://127.0.0.1:{published[0]['HostPort']}"
 
 
+def runtimes(client: docker.DockerClient) -> dict[str, Any]:
+    """What the engine has registered to run containers with, by name: `path` and `runtimeArgs` of each."""
+    with translated("tell its runtimes"):
+        found: dict[str, Any] = client.api.info().get("Runtimes") or {}
+    return found
+
+
 def state(client: docker.DockerClient, container: str) -> dict[str, Any]:
     """What the engine says of the container: Status, ExitCode, OOMKilled, Error; of one that is gone, `removed`."""
     try:

@@ -21,7 +21,7 @@ from workbench.isolation import guest_kernel
 from workbench.isolation.guest_kernel import Kernel
 from workbench.isolation.initramfs import Initramfs
 from workbench.isolation.published import stamp
-from workbench.session import cache_dir
+from workbench.session import cache_dir, unfinished_prefix
 
 CONTROL_FD = 8
 """The descriptor under which the instance finds its control channel; `guest_init.sh` opens it."""
@@ -112,7 +112,7 @@ def _common(kernel: Kernel) -> Path:
     made_of = f"{kernel.stamp} {stamp(program)} {_INIT.read_text(encoding='utf-8')}"
     target = cache_dir() / f"initramfs-{hashlib.sha256(made_of.encode()).hexdigest()[:20]}"
     if not target.exists():
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".initramfs-")
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=unfinished_prefix())
         os.close(handle)
         try:
             _write_common(Path(name), program, kernel)

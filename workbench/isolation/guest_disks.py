@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 from workbench.errors import CapabilityMissing, DeploymentError
-from workbench.session import cache_dir
+from workbench.session import cache_dir, unfinished_prefix
 
 _PLACES = ("/usr/sbin", "/sbin", "/usr/local/sbin")
 _BLOCK = 4096
@@ -36,7 +36,7 @@ def kept(directory: Path) -> Path:
     """A disk with what is in `directory`, whose name tells its content; made once. Raises what `make` raises."""
     disk = cache_dir() / f"disk-{directory.name}.ext4"
     if not disk.exists():
-        handle, name = tempfile.mkstemp(dir=disk.parent, prefix=".disk-")
+        handle, name = tempfile.mkstemp(dir=disk.parent, prefix=unfinished_prefix())
         os.close(handle)
         try:
             make(directory, Path(name))

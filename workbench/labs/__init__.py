@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from workbench.labs.bills import AMOUNTS, amount, bill
+from workbench.labs.built import REBUILDS, builds, slowest
+from workbench.labs.calling import SHARES, calling, noticed, share
 from workbench.labs.cleanup import Owned, owned, proof
+from workbench.labs.delivered import delivered, first_answers, quickest
 from workbench.labs.exercises import Exercise
 from workbench.labs.first_look import answers
 from workbench.labs.kept import holds_more, kept, memory
 from workbench.labs.magic import exercise
+from workbench.labs.operated import hang, refused, replaced_after_ms, story, supervised, until_replaced
+from workbench.labs.packed import changed, contents, digest, dockerfile, packed
 from workbench.labs.phases import PHASES, heaviest, phases, vanished
 from workbench.labs.predictions import score, scoreboard
 from workbench.labs.questions import ask, choose
@@ -39,6 +44,8 @@ __all__ = [
     "GROWTHS",
     "KERNELS",
     "PHASES",
+    "REBUILDS",
+    "SHARES",
     "Exercise",
     "Owned",
     "amount",
@@ -49,12 +56,21 @@ __all__ = [
     "bill",
     "box",
     "boxed",
+    "builds",
+    "calling",
+    "changed",
     "choose",
     "common",
+    "contents",
     "count",
+    "delivered",
+    "digest",
+    "dockerfile",
     "each",
     "exercise",
+    "first_answers",
     "growth",
+    "hang",
     "heaviest",
     "holds_more",
     "kept",
@@ -64,17 +80,27 @@ __all__ = [
     "machine",
     "memory",
     "named",
+    "noticed",
     "owned",
+    "packed",
     "phases",
     "pressing",
     "proof",
+    "quickest",
+    "refused",
+    "replaced_after_ms",
     "rummage",
     "rummaged",
     "said",
     "score",
     "scoreboard",
+    "share",
     "shared_kernel",
+    "slowest",
     "source",
     "started",
+    "story",
+    "supervised",
+    "until_replaced",
     "vanished",
 ]

@@ -39,7 +39,16 @@ class Bench:
 
     def beside(self, pattern: str, handler: str) -> Deployment:
         """The same files with another handler, on the same platform as `deployed(pattern)`."""
-        return self._stack.enter_context(self.deployed(pattern).beside(replace(self._service, handler=handler)))
+        return self.neighbour(pattern, replace(self._service, handler=handler))
+
+    @property
+    def service(self) -> Service:
+        """What is checked."""
+        return self._service
+
+    def neighbour(self, pattern: str, service: Service) -> Deployment:
+        """Another service, or another version of this one, on the same platform as `deployed(pattern)`."""
+        return self._stack.enter_context(self.deployed(pattern).beside(service))
 
     def close(self) -> None:
         """Stop everything."""

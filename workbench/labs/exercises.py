@@ -39,8 +39,8 @@ class Exercise:
     def write(self, source: str) -> Panel:
         """Keep `source` as the handler; one that does not compile is kept too, and the card says where it is wrong."""
         self.directory.mkdir(parents=True, exist_ok=True)
-        for given in sorted((_GIVEN / self.name).glob("*.py")):
-            if given.name != "__init__.py":
+        for given in sorted((_GIVEN / self.name).iterdir()):
+            if given.name not in ("__init__.py", "__pycache__"):
                 shutil.copyfile(given, self.directory / given.name)
         (self.directory / "app.py").write_text(source, encoding="utf-8")
         try:

@@ -16,7 +16,7 @@ def machine() -> Panel:
 
     found = capabilities.find()
     rows = []
-    for name in ("docker", "namespaces", "cgroups", "kvm"):
+    for name in ("docker", "namespaces", "cgroups", "kvm", "qemu"):
         one = getattr(found, name)
         how = f"{one.detail} {one.remedy}" if not one.available else one.detail
         rows.append([name, "yes" if one.available else "no", how])

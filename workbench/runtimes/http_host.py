@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from typing import Any
 
 # Python runs isolated (-I), which leaves out the script's own directory.
 sys.path.append(os.path.dirname(os.path.abspath(__file__)))
@@ -35,12 +36,17 @@ def main() -> int:
     return 0
 
 
-def _listener() -> socket.socket:
+def _listener() -> Any:
     number = os.environ.pop("WORKBENCH_LISTEN_FD", "")
     if number:
         listener = socket.socket(fileno=int(number))
         listener.set_inheritable(False)
         return listener
+    relayed = os.environ.pop("WORKBENCH_RELAYED", "")
+    if relayed:
+        import wb_relayed  # type: ignore[import-not-found]
+
+        return wb_relayed.Listener(relayed)
     port = int(os.environ.pop("WORKBENCH_LISTEN_PORT"))
     return socket.create_server(("0.0.0.0", port), backlog=1024)
 

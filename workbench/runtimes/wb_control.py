@@ -81,6 +81,8 @@ def mark(
 ) -> None:
     """Write one mark: `at_ns` on the monotonic clock (now), with an `error` or a file `descriptor` passed out."""
     message: dict[str, Any] = {"mark": name, "at_ns": at_ns or time.monotonic_ns()}
+    if at_ns is not None:
+        message["sent_ns"] = time.monotonic_ns()  # for an owner whose clock is another
     if port is not None:
         message["port"] = port
     if error is not None:
@@ -96,7 +98,14 @@ def mark(
 
 def pass_listeners_out(control: Any) -> None:
     """Listen on each of the ports that the owner serves in here, and pass the listeners out."""
+    relayed = os.environ.pop("WORKBENCH_RELAYED", "")
     for port in json.loads(os.environ.pop("WORKBENCH_PORTS", "[]")):
+        if relayed:
+            import wb_relayed  # type: ignore[import-not-found]
+
+            wb_relayed.forward(port, f"{relayed}/{wb_relayed.port_socket(port)}")
+            mark(control, "listener", port=port)  # the listener is its owner's
+            continue
         with socket.create_server(("127.0.0.1", port), backlog=128) as listener:
             mark(control, "listener", descriptor=listener.fileno(), port=port)
 
@@ -115,7 +124,7 @@ def use_task_root() -> str:
 def _take_output() -> None:
     path = os.environ.pop("WORKBENCH_OUTPUT_PATH", "")
     if path:
-        output = os.open(path, os.O_WRONLY)
+        output = _connected(path).detach() if path.endswith(".sock") else os.open(path, os.O_WRONLY)
         os.dup2(output, 1)
         os.dup2(output, 2)
         os.close(output)

@@ -59,7 +59,8 @@ class Connection:
 
     def __init__(self, client: socket.socket, peer: str) -> None:
         self._client, self._peer, self._buffer = client, peer, b""
-        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if client.family != socket.AF_UNIX:
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         # In the kernel, not settimeout(), which costs a poll() before each read and write.
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", IDLE_S, 0))
 

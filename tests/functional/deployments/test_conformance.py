@@ -73,6 +73,7 @@ COMBINATIONS = [
     Combination("container", "process", lacks=NO_ENGINE),
     Combination("container", "namespaces", ("namespaces",), lacks=NO_ENGINE),
     Combination("container", "docker", ("docker",)),
+    Combination("container", "gvisor", ("gvisor",)),
     Combination("serverless", "process", lacks=ON_DEMAND | NO_ENGINE),
     Combination("serverless", "namespaces", ("namespaces",), lacks=ON_DEMAND | NO_ENGINE),
     Combination("serverless", "docker", ("docker",), lacks=ON_DEMAND),

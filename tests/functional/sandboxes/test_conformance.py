@@ -213,7 +213,10 @@ def test_frozen_it_gets_no_cpu_and_thawed_it_goes_on(box: Sandbox) -> None:
         assert not first.done(), "a frozen instance answered"
         frozen = box.usage()
         time.sleep(0.3)
-        assert frozen is None or box.usage() == frozen
+        later = box.usage()
+        # gVisor's kernel is a process too, which ticks while what it runs is paused.
+        own_s = 0.05 if box.kind == "gvisor" else 0.0
+        assert frozen is None or (later is not None and later.cpu_s - frozen.cpu_s <= own_s)
         box.thaw()
         before = first.result(60)
     assert eventually(lambda: call(box, do="ticks") > before)
@@ -353,7 +356,7 @@ def test_nothing_outlives_an_owner_that_was_killed(backend: str, code: Path, tmp
     assert eventually(lambda: not traces(name)), traces(name)
     sessions = Path(os.environ["TMPDIR"]) / f"workbench-{os.getuid()}" / "sessions"
     assert eventually(lambda: not list(sessions.glob(f"{owner.pid}-*")))
-    if backend == "docker":
+    if backend in ("docker", "gvisor"):
         assert eventually(lambda: name not in _containers())
 
 

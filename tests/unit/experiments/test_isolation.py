@@ -78,6 +78,25 @@ def test_the_same_process_number_elsewhere_is_somebody_else() -> None:
 
 
 @pytest.mark.parametrize(
+    ("neighbours", "victims", "same"),
+    [
+        ({"boot": "a"}, {"boot": "a", "pid": 8}, True),
+        ({"boot": "a"}, {"boot": "b", "pid": 8}, False),  # two virtual machines
+        ({"boot": "a"}, {"boot": "a", "pid": 7}, True),  # one process that holds both
+        ({"boot": ""}, {"boot": "", "pid": 8}, True),
+        ({"boot": ""}, {"boot": "", "pid": 7}, False),  # two kernels of gVisor
+    ],
+)
+def test_equal_namespace_numbers_of_two_kernels_are_no_common_namespace(
+    neighbours: dict[str, Any], victims: dict[str, Any], same: bool
+) -> None:
+    both = pair(shared=True)
+    both.planted.update(neighbours)
+    both.victim_is.update(victims)
+    assert both.share_pids is same
+
+
+@pytest.mark.parametrize(
     ("name", "answers"),
     [
         ("environment", {"processes": {"pids": [1], "secret_in": [{"pid": 1, "place": "environ"}]}}),

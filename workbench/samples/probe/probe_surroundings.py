@@ -26,6 +26,7 @@ def whoami():
         "uid": os.getuid() if hasattr(os, "getuid") else None,
         "hostname": socket.gethostname(),
         "kernel": " ".join(os.uname()[:3:2]) if hasattr(os, "uname") else "",
+        "boot": text_of("/proc/sys/kernel/random/boot_id").strip(),
         "cgroup": text_of("/proc/self/cgroup").strip().splitlines(),
         "capabilities": status.get("CapEff", ""),
         "no_new_privileges": status.get("NoNewPrivs") == "1",

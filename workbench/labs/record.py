@@ -1,0 +1,54 @@
+"""Record what lab 01 shows where a machine cannot measure it: `python -m workbench.labs.record [FILE]`.
+
+To be run on a machine with a Docker Engine and nothing else to do; what it writes names that machine and the day.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from workbench import recorded
+from workbench.comparison import environment
+from workbench.errors import CapabilityMissing
+from workbench.labs.built import RECORDED, builds
+from workbench.package import package
+from workbench.records import Measurement, Run
+from workbench.samples import sample
+from workbench.service import Resources, Service
+
+ROUNDS = 5
+
+
+def record() -> Run:
+    """Measure with the lab's own service; raises CapabilityMissing where this machine lacks what it takes."""
+    service = sample("pricing", Resources(memory_mb=512))
+    busy = f"; load average before: {os.getloadavg()[0]:.1f}"  # what else the machine had to do
+    built = builds(service, rounds=ROUNDS)
+    if built.provenance.kind != "measured":
+        raise CapabilityMissing("Images cannot be built here", "start a Docker Engine")
+    return Run(_described(service), environment({"container": built.sandbox})).add(_with(built, busy))
+
+
+def _with(measured: Measurement, words: str) -> Measurement:
+    return replace(measured, provenance=replace(measured.provenance, how=measured.provenance.how + words))
+
+
+def _described(service: Service) -> dict[str, object]:
+    ready = package(service)
+    return {
+        "name": service.name,
+        "handler": service.handler,
+        "runtime": service.runtime,
+        "memory_mb": service.resources.memory_mb,
+        "vcpus": service.resources.vcpus,
+        "package_sha256": ready.sha256,
+        "package_bytes": ready.size_bytes,
+    }
+
+
+if __name__ == "__main__":
+    place = str(Path(recorded.__file__).parent / f"{RECORDED}.json")
+    print(record().save((*sys.argv[1:2], place)[0]))
