@@ -35,7 +35,7 @@ def box() -> str:
 
 
 @contextlib.contextmanager
-def boxed(service: Service, *sandboxes: str) -> Iterator[Boxes]:
+def boxed(service: Service, *sandboxes: str) -> Iterator[dict[str, Deployment | WorkbenchError]]:
     """The service deployed once in each sandbox, by name; one that cannot be had here is the error that says why.
 
     Without names: every sandbox but the virtual machines, which take their time to boot. Leaving it stops all of them.
