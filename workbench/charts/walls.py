@@ -7,7 +7,7 @@ import math
 import plotly.graph_objects as go
 
 from workbench.charts.style import BLUE, GREY, INK, finish, nothing, safe
-from workbench.findings import walls as found_walls
+from workbench.findings import wall_price
 from workbench.findings.selecting import Measured
 from workbench.findings.wording import milliseconds
 
@@ -15,8 +15,8 @@ from workbench.findings.wording import milliseconds
 def walls(here: Measured, elsewhere: Measured = ()) -> go.Figure:
     """Probes held by the median start in ms (log), a mark a sandbox: filled as measured here, open as recorded."""
     here, elsewhere = (m if hasattr(m, "of") else tuple(m) for m in (here, elsewhere))  # type: ignore[arg-type]
-    finding = found_walls.walls(here, elsewhere)
-    groups = {name: found_walls.priced(m) for name, m in (("here", here), ("recorded", elsewhere))}
+    finding = wall_price.walls(here, elsewhere)
+    groups = {name: wall_price.priced(m) for name, m in (("here", here), ("recorded", elsewhere))}
     marks = [p for found in groups.values() for p in found]
     if not marks:
         return nothing(finding)

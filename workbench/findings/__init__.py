@@ -11,7 +11,7 @@ from workbench.findings.money import cost
 from workbench.findings.selecting import Measured
 from workbench.findings.steps import boot_phases, image_build
 from workbench.findings.summary import READINGS, compared, conclusions, findings, missing
-from workbench.findings.walls import walls
+from workbench.findings.wall_price import walls
 
 __all__ = [
     "READINGS",
