@@ -9,6 +9,7 @@ of this run are kept apart from those of anybody else on this machine. Where sev
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 import tempfile
@@ -65,6 +66,8 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["TMPDIR"] = tempfile.tempdir = str(place)
     if whole is None:
         os.environ[_PLACE], os.environ[leftovers.RUN] = str(place), place.name
+    else:
+        os.environ[leftovers.RUN] = f"{Path(whole).name}/{place.name}"
     config.stash[_place] = place
     config.stash[_before] = leftovers.find()
 
@@ -118,6 +121,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if left:
         terminalreporter.section("the tests left behind", red=True)
         terminalreporter.write_line("\n".join(sorted(left)))
+
+
+@pytest.fixture
+def alone() -> Iterator[None]:
+    """Holds back the tests of other workers that use it: those that leave something on purpose, and those that look."""
+    with open(Path(os.environ[_PLACE]) / "alone.lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture

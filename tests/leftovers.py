@@ -19,7 +19,7 @@ import psutil
 from workbench.session import VARIABLE, cache_dir, is_alive, session_id, state_dir
 
 RUN = "WORKBENCH_TEST_RUN"
-"""Set by conftest.py; every process that a test starts inherits it, whatever session it opens."""
+"""Set by conftest.py, `RUN` or in a worker `RUN/WORKER`; what a test starts inherits it, whatever session it opens."""
 
 _LABEL = "workbench.session"
 
@@ -35,12 +35,9 @@ def everything() -> frozenset[str]:
 
 
 def unowned_interfaces() -> int:
-    """How many virtual Ethernet interfaces the host has beyond those that engines gave to running containers."""
-    here = sum(name.startswith("veth") for name in os.listdir("/sys/class/net"))
-    with _engine() as client:
-        running = client.containers.list(ignore_removed=True) if client else []
-        given = sum(len(container.attrs["NetworkSettings"]["Networks"]) for container in running)
-    return here - given
+    """How many virtual Ethernet interfaces of the host belong to no bridge: those of an engine's containers all do."""
+    names = [name for name in os.listdir("/sys/class/net") if name.startswith("veth")]
+    return sum(not os.path.exists(f"/sys/class/net/{name}/master") for name in names)
 
 
 def _abandoned(session: str) -> bool:
@@ -52,8 +49,10 @@ def _processes() -> Iterator[str]:
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
             environment = process.environ()
-            session = environment.get(VARIABLE)
-            ours = run is not None and environment.get(RUN) == run
+            session, of_run = environment.get(VARIABLE), environment.get(RUN)
+            ours = run is not None and of_run is not None and f"{of_run}/".startswith(f"{run}/")
+            if of_run is not None and not ours:  # another worker's, which may just be killing something
+                continue
             if process.pid != os.getpid() and (ours or (session and _abandoned(session))):
                 yield f"process {process.pid}: {' '.join(process.cmdline())[:120]}"
 

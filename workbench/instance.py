@@ -45,7 +45,10 @@ class InstanceEvent:
 
 @dataclass(frozen=True)
 class InstanceView:
-    """An instance as a person may look at it now; usage is None where this machine cannot account for it."""
+    """An instance as a person may look at it now; usage is None where this machine cannot account for it.
+
+    `overhead_bytes`: memory that its sandbox takes beside the instance's own; only a virtual machine knows it.
+    """
 
     instance_id: str
     state: InstanceState
@@ -54,6 +57,7 @@ class InstanceView:
     invocations: int = 0
     cpu_s: float | None = None
     peak_memory_bytes: int | None = None
+    overhead_bytes: int | None = None
 
 
 def check_transition(

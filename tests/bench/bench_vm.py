@@ -19,7 +19,7 @@ from tests.bench.peers.plain_run import Launched, answer_since
 from tests.bench.scoreboard import Line, Scoreboard
 from tests.needs import needs
 from workbench import isolation
-from workbench.isolation import qemu_accelerator
+from workbench.isolation.machine import qemu_accelerator
 from workbench.package import package, unpacked
 from workbench.sandbox import SandboxSpec
 from workbench.service import Resources, Service

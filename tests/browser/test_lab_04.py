@@ -60,7 +60,7 @@ def test_a_learner_looks_around_and_sees_which_walls_stand(page: Page, lab: jupy
     expect(cell(page, 'labs.score("lab04.kernel"')).to_contain_text("recorded")
     expect(cell(page, 'labs.score("lab04.boot_ms"')).to_contain_text("recorded")
     expect(cell(page, 'labs.score("lab04.box"')).to_contain_text("Right" if box() != "process" else "Not measured")
-    expect(cell(page, "labs.limits(walls)")).to_contain_text("memory limit")
+    expect(cell(page, "labs.limits(walls)")).to_contain_text("threads")
     expect(cell(page, "labs.proof(before, during)")).to_contain_text("Nothing is left")
     assert errors == []
 

@@ -17,6 +17,8 @@ from workbench.isolation import cgroups
 from workbench.service import Resources
 from workbench.session import UNFINISHED, VARIABLE, cache_dir, session_dir, session_id, state_dir, unfinished_prefix
 
+pytestmark = [pytest.mark.usefixtures("alone"), pytest.mark.timeout(600)]
+
 SLEEPER = [sys.executable, "-ISc", "import time; print('up', flush=True); time.sleep(600)"]
 
 

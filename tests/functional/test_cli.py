@@ -16,6 +16,8 @@ import pytest
 from tests import leftovers
 from workbench.records import Run
 
+pytestmark = [pytest.mark.usefixtures("alone"), pytest.mark.timeout(600)]
+
 WORKBENCH = [sys.executable, "-m", "workbench.cli"]
 QUICK = ["--quick", "--deployments", "serverless,container,vm"]
 

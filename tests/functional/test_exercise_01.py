@@ -1,4 +1,7 @@
-"""Exercise 01 in plain processes, where nothing but the checker holds a directory read-only: its strictest case."""
+"""Exercise 01 in plain processes, where nothing but the checker holds a directory read-only: its strictest case.
+
+That the solution passes there, and in the best boxes there are, is seen where its notebook is run.
+"""
 
 from __future__ import annotations
 
@@ -54,12 +57,6 @@ def found(exercise: Exercise, source: str, *titles: str) -> tuple[list[bool], st
 def changed(old: str, new: str) -> str:
     assert old in SOLUTION
     return SOLUTION.replace(old, new)
-
-
-def test_the_solution_passes_where_nothing_is_boxed_in(exercise: Exercise) -> None:
-    passed, text = found(exercise, SOLUTION)
-    assert passed == [True] * 7, text
-    assert "Rolled back while" in text
 
 
 def test_the_untouched_copy_fails_in_each_check_for_what_it_is_about(exercise: Exercise) -> None:

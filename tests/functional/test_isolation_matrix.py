@@ -27,6 +27,8 @@ from workbench.experiments.pressures import PRESSURES
 from workbench.records import Measurement, Run
 from workbench.samples import sample
 
+pytestmark = [pytest.mark.usefixtures("alone"), pytest.mark.timeout(600)]
+
 ORDER = {"sku": "A1", "quantity": 3}
 SLACK_MB = 400
 """Less than what one instance of the matrix may take: others use this machine too."""

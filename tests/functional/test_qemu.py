@@ -21,7 +21,7 @@ from tests.needs import needs
 from workbench import capabilities, isolation
 from workbench.deployments import deploy
 from workbench.errors import CapabilityMissing, DeploymentError
-from workbench.isolation import guest_boot, guest_disks, guest_kernel, qemu, qemu_accelerator
+from workbench.isolation.machine import guest_boot, guest_disks, guest_kernel, qemu, qemu_accelerator
 from workbench.samples import sample
 from workbench.sandbox import SandboxSpec
 from workbench.service import Resources, Service
@@ -64,7 +64,11 @@ def test_its_boot_is_seen_step_by_step_from_outside() -> None:
     with deploy(sample("pricing", Resources(memory_mb=256)), "vm", sandbox="qemu") as machine:
         assert machine.sandbox == qemu.kind()
         cold = machine.invoke_cold(order)
+        [seen] = machine.instances()
     assert cold.cold
+    assert seen.overhead_bytes is not None
+    assert seen.peak_memory_bytes is not None
+    assert 0 < seen.overhead_bytes < seen.peak_memory_bytes
     steps = dict(cold.phases.sandbox_steps)
     assert list(steps) == ["vmm", "kernel", "init"]
     assert all(ms > 0 for ms in steps.values())

@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 
 from tests.guest.machine import PROJECT
 from workbench.isolation import libraries, rootfs
-from workbench.isolation.initramfs import Initramfs
+from workbench.isolation.machine.initramfs import Initramfs
 
 _DISTRIBUTIONS = ("pytest", "pytest-timeout", "psutil", "awslambdaric", "docker")
 # What tests start by name; all are there on any Linux, and are copied with the libraries they need.

@@ -40,6 +40,7 @@ ANSWERS: dict[str, dict[str, float | str]] = {
         "lab01.copy": "another",
         "lab01.rebuild": "the code",
         "lab01.waiting": "all three",
+        "lab01.boot": "vmm",
         "lab01.quickest": "vm",
         "lab01.update": "a few",
         "lab01.broken": "errors",

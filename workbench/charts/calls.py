@@ -45,7 +45,8 @@ def calls(made: Sequence[Call], tell: str = "total") -> go.Figure:
         )
     rows = [*names.values(), *([_NOBODY] if failed else [])]
     figure.update_yaxes(categoryorder="array", categoryarray=rows[::-1], title_text="")
-    figure.update_xaxes(title_text="sent, seconds after the first call")
+    end = max(c.at_s - start + (0 if c.failure else c.took_ms / 1000) for c in made) or 1.0
+    figure.update_xaxes(title_text="sent, seconds after the first call", range=[-0.03 * end, 1.03 * end])
     said = f"{len(made)} calls: {len(failed) or 'none'} failed, {len(names)} instances answered"
     finding = Finding(said, (), (), f"measured here and now, {len(made)} calls by one caller in a rhythm")
     subtitle = (
@@ -55,7 +56,7 @@ def calls(made: Sequence[Call], tell: str = "total") -> go.Figure:
 
 
 def _names(answered: Sequence[Call]) -> dict[str, str]:
-    ids = dict.fromkeys(c.instance_id for c in answered)
+    ids = sorted({c.instance_id for c in answered}, key=lambda i: (len(i), i))  # in the order started: 2 before 10
     return {instance: f"instance {instance.rpartition('-')[2]}" for instance in ids}
 
 

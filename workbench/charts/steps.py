@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
@@ -50,7 +51,7 @@ def image_build(measured: Measured) -> go.Figure:
     )
     figure.update_yaxes(
         tickvals=list(rows.values()),
-        ticktext=[capitalised(safe(name)) for name in rows],
+        ticktext=[_narrow(capitalised(name)) for name in rows],
         range=[0.5 - len(rows), 0.5],
         showgrid=False,
         zeroline=False,
@@ -58,6 +59,11 @@ def image_build(measured: Measured) -> go.Figure:
     most = max(value for values in found.values() for value in values)
     figure.update_xaxes(title_text="seconds", range=[0, most * 1.2 or 1])
     return finish(figure, finding, "Bars: medians. Dots: every build.", 40 + 70 * len(rows), legend_rows=1)
+
+
+def _narrow(name: str) -> str:
+    """In lines so short that the notes below, which begin where the bars do, have their room."""
+    return "<br>".join(safe(line) for line in textwrap.wrap(name, 13))
 
 
 def boot_phases(boots: Mapping[str, Sequence[Mapping[str, float]]], provenance: str) -> go.Figure:

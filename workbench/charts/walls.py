@@ -10,11 +10,12 @@ from workbench.charts.style import BLUE, GREY, INK, finish, nothing, safe
 from workbench.findings import wall_price
 from workbench.findings.selecting import Measured
 from workbench.findings.wording import milliseconds
+from workbench.records import Measurement, Run
 
 
 def walls(here: Measured, elsewhere: Measured = ()) -> go.Figure:
     """Probes held by the median start in ms (log), a mark a sandbox: filled as measured here, open as recorded."""
-    here, elsewhere = (m if hasattr(m, "of") else tuple(m) for m in (here, elsewhere))  # type: ignore[arg-type]
+    here, elsewhere = (m if isinstance(m, Run | Measurement) else tuple(m) for m in (here, elsewhere))
     finding = wall_price.walls(here, elsewhere)
     groups = {name: wall_price.priced(m) for name, m in (("here", here), ("recorded", elsewhere))}
     marks = [p for found in groups.values() for p in found]

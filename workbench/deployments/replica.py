@@ -53,6 +53,14 @@ class Terminable(Protocol):
         """Ask (as SIGTERM does), do not wait."""
 
 
+@runtime_checkable
+class Hypervised(Protocol):
+    """A sandbox with a virtual machine monitor around it, which needs memory of its own."""
+
+    def overhead_bytes(self) -> int:
+        """How much that is now."""
+
+
 class Replica:
     """A sandbox being started, then serving, then gone; `mark` and `gone` are told by who reads its channel."""
 

@@ -15,7 +15,7 @@ from typing import Any, Self
 from workbench.deployments.autoscaler import Autoscaler
 from workbench.deployments.fleet import Fleet
 from workbench.deployments.hpa import Rules
-from workbench.deployments.replica import INVOKE_PATH, READY_WITHIN_S, Replica, Version
+from workbench.deployments.replica import INVOKE_PATH, READY_WITHIN_S, Hypervised, Replica, Version
 from workbench.deployments.rollout import Pace
 from workbench.deployments.supervision import Supervision
 from workbench.errors import DeploymentError, HandlerError, WorkbenchError
@@ -191,6 +191,7 @@ class Replicas:
             replica.invocations,
             usage.cpu_s if usage else None,
             usage.peak_memory_bytes if usage else None,
+            replica.box.overhead_bytes() if isinstance(replica.box, Hypervised) else None,
         )
 
 

@@ -10,42 +10,42 @@ from workbench.findings.finding import Finding
 from workbench.findings.matrix import EXPERIMENT
 from workbench.findings.selecting import Measured, select
 from workbench.findings.wording import listed, milliseconds
+from workbench.records import Measurement, Run
 from workbench.statistics import interval, percentile
 
 
 @dataclass(frozen=True)
 class Priced:
-    """One sandbox: probes held of those tried, and its median start in ms with its 95 % interval where there is one."""
+    """One sandbox by its label: probes held of those tried, median start in ms with its 95 % interval if it has one."""
 
     name: str
     held: int
     tried: int
     start_ms: float
     interval: tuple[float, float] | None
-    recorded: bool
 
 
 def priced(measured: Measured) -> tuple[Priced, ...]:
-    """The sandboxes of which both were measured, in the order of the matrix."""
-    measured = measured if hasattr(measured, "of") else tuple(measured)  # type: ignore[arg-type]
-    starts = {m.deployment: m for m in select(measured, "cold_start").measurements if m.samples}
+    """The sandboxes of which both were measured, in the order started."""
+    given = measured if isinstance(measured, Run | Measurement) else tuple(measured)
+    asked = {m.deployment: probes(m) for m in select(given, EXPERIMENT).measurements}
     found = []
-    for m in select(measured, EXPERIMENT).measurements:
-        tried = [p for p in probes(m) if p.verdict != "not testable"]
-        if m.deployment not in starts or not tried:
+    for m in select(given, "cold_start").measurements:
+        # A restored machine has the walls of a booted one.
+        each = asked.get(m.deployment) or asked.get(m.deployment.removesuffix("-snapshot"), ())
+        tried = [p for p in each if p.verdict != "not testable"]
+        if not m.samples or not tried:
             continue
-        samples = starts[m.deployment].samples
-        low, high = interval(samples, 50)
+        low, high = interval(m.samples, 50)
         span = (float(low), float(high)) if low is not None and high is not None else None
         held = sum(p.verdict == "held" for p in tried)
-        kind = starts[m.deployment].provenance.kind
-        found.append(Priced(m.deployment, held, len(tried), percentile(samples, 50), span, kind == "recorded"))
+        found.append(Priced(m.sandbox, held, len(tried), percentile(m.samples, 50), span))
     return tuple(found)
 
 
 def walls(here: Measured, elsewhere: Measured = ()) -> Finding:
     """The finding: what each sandbox held and how long it took to start, here, and as recorded elsewhere."""
-    given = [m if hasattr(m, "of") else tuple(m) for m in (here, elsewhere)]  # type: ignore[arg-type]
+    given = [m if isinstance(m, Run | Measurement) else tuple(m) for m in (here, elsewhere)]
     found, other = (priced(m) for m in given)
     provenance = "; ".join(s.provenance for m in given if (s := select(m, "cold_start")).measurements)
     if not found and not other:

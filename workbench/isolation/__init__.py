@@ -15,7 +15,7 @@ BACKENDS: dict[str, str] = {
     "namespaces": "workbench.isolation.namespaces",
     "docker": "workbench.isolation.docker",
     "gvisor": "workbench.isolation.gvisor",
-    "qemu": "workbench.isolation.qemu",
+    "qemu": "workbench.isolation.machine.qemu",
 }
 """Back ends by name, with the module whose `launch` each is: docker-py alone imports slower than a sandbox starts."""
 
@@ -47,13 +47,13 @@ class Snapshots(Protocol):
 
 def snapshots() -> Snapshots:
     """Virtual machines restored from snapshots."""
-    made: Snapshots = importlib.import_module("workbench.isolation.qemu_snapshots").Snapshots()
+    made: Snapshots = importlib.import_module("workbench.isolation.machine.qemu_snapshots").Snapshots()
     return made
 
 
 def machine_label() -> str:
     """`qemu-kvm` or `qemu-tcg`, by what runs a guest here; raises CapabilityMissing where no guest can be run."""
-    kind: str = importlib.import_module("workbench.isolation.qemu").kind()
+    kind: str = importlib.import_module("workbench.isolation.machine.qemu").kind()
     return kind
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from workbench.labs.bills import AMOUNTS, amount, bill
+from workbench.labs.booted import STEPS, boots, longest, obtained
 from workbench.labs.built import REBUILDS, builds, slowest
 from workbench.labs.calling import SHARES, calling, noticed, share
 from workbench.labs.cleanup import Owned, owned, proof
@@ -46,6 +47,7 @@ __all__ = [
     "PHASES",
     "REBUILDS",
     "SHARES",
+    "STEPS",
     "Exercise",
     "Owned",
     "amount",
@@ -54,6 +56,7 @@ __all__ = [
     "at_once",
     "beside",
     "bill",
+    "boots",
     "box",
     "boxed",
     "builds",
@@ -77,10 +80,12 @@ __all__ = [
     "limits",
     "limits_held",
     "live",
+    "longest",
     "machine",
     "memory",
     "named",
     "noticed",
+    "obtained",
     "owned",
     "packed",
     "phases",

@@ -44,9 +44,9 @@ def delivered(found: Mapping[str, Sequence[float]], sandboxes: Mapping[str, str]
     lines = []
     for name, middle in middles.items():
         samples = ", ".join(duration(1000 * value) for value in named[name])
-        width = max(3, round(240 * middle / most))
+        width = max(3, round(210 * middle / most))
         lines.append(
-            f'<div style="margin-top:3px"><span style="display:inline-block;width:230px">{escape(name)}</span>'
+            f'<div style="margin-top:3px"><span style="display:inline-block;width:260px">{escape(name)}</span>'
             f'<span style="display:inline-block;height:10px;width:{width}px;background:#4c6ef5;border-radius:3px">'
             f'</span> <b>{duration(1000 * middle)}</b> <span style="opacity:.7">{escape(samples)}</span></div>'
         )

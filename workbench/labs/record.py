@@ -1,6 +1,6 @@
 """Record what lab 01 shows where a machine cannot measure it: `python -m workbench.labs.record [FILE]`.
 
-To be run on a machine with a Docker Engine and nothing else to do; what it writes names that machine and the day.
+To be run on a machine with a Docker Engine, QEMU and nothing else to do; what it writes names that machine and the day.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from pathlib import Path
 from workbench import recorded
 from workbench.comparison import environment
 from workbench.errors import CapabilityMissing
+from workbench.labs.booted import boots
 from workbench.labs.built import RECORDED, builds
 from workbench.package import package
 from workbench.records import Measurement, Run
-from workbench.samples import sample
+from workbench.samples import PAYLOADS, sample
 from workbench.service import Resources, Service
 
 ROUNDS = 5
@@ -26,10 +27,11 @@ def record() -> Run:
     """Measure with the lab's own service; raises CapabilityMissing where this machine lacks what it takes."""
     service = sample("pricing", Resources(memory_mb=512))
     busy = f"; load average before: {os.getloadavg()[0]:.1f}"  # what else the machine had to do
-    built = builds(service, rounds=ROUNDS)
-    if built.provenance.kind != "measured":
-        raise CapabilityMissing("Images cannot be built here", "start a Docker Engine")
-    return Run(_described(service), environment({"container": built.sandbox})).add(_with(built, busy))
+    built, booted = builds(service, rounds=ROUNDS), boots(service, PAYLOADS[service.name], times=ROUNDS)
+    if {built.provenance.kind, booted.provenance.kind} != {"measured"}:
+        raise CapabilityMissing("Images or machines are missing here", "see workbench doctor for docker and qemu")
+    sandboxes = {m.deployment: m.sandbox for m in (built, booted)}
+    return Run(_described(service), environment(sandboxes)).add(_with(built, busy), _with(booted, busy))
 
 
 def _with(measured: Measurement, words: str) -> Measurement:

@@ -132,9 +132,9 @@ def limits(measured: Iterable[Measurement]) -> Panel:
         found = {p.name: p for p in found_boxes.probes(m)}
         for name in _LIMITS:
             if name in found:
-                rows.append([name, m.deployment, found[name].verdict, found[name].observed])
-    rows.sort(key=lambda row: _LIMITS.index(row[0]))
-    html, text = table(["limit", "sandbox", "", "what was seen"], rows)
+                rows.append([name.removesuffix(" limit"), m.deployment, found[name].verdict, found[name].observed])
+    rows.sort(key=lambda row: _LIMITS.index(f"{row[0]} limit"))
+    html, text = table(["limit on", "sandbox", "", "what was seen"], rows)
     return Panel("Which limits hold", html, text)
 
 

@@ -310,9 +310,8 @@ def test_what_cannot_be_launched_is_refused(launch: Launch, change: dict[str, An
         launch(**change)
 
 
-def test_what_hosts_no_function_says_so(launch: Launch, backend: str) -> None:
-    if backend not in NO_FUNCTIONS:
-        pytest.skip(f"{backend} hosts them")
+@pytest.mark.parametrize("backend", [pytest.param(n, marks=needs(n)) for n in sorted(NO_FUNCTIONS)], indirect=True)
+def test_what_hosts_no_function_says_so(launch: Launch) -> None:
     with pytest.raises(DeploymentError, match="choose another sandbox"):
         launch("lambda_host.py")
 

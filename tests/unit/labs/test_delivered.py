@@ -8,7 +8,18 @@ import pytest
 
 from workbench import capabilities
 from workbench.deployments import fake
-from workbench.labs import builds, delivered, first_answers, named, quickest, slowest
+from workbench.labs import (
+    STEPS,
+    boots,
+    builds,
+    delivered,
+    first_answers,
+    longest,
+    named,
+    obtained,
+    quickest,
+    slowest,
+)
 from workbench.labs.built import REBUILDS
 from workbench.samples import sample
 from workbench.service import Service
@@ -37,11 +48,26 @@ def test_the_quickest_is_so_by_its_median_and_every_sample_is_shown() -> None:
     assert "200 ms" in panel.text
 
 
-def test_without_an_engine_the_recorded_builds_are_shown_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Nothing:
-        class docker:
-            available = False
+class Nothing:
+    """A machine without the parts."""
 
+    class docker:
+        available = False
+
+    qemu = docker
+
+
+def test_without_qemu_the_recorded_boots_are_shown_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(capabilities, "find", lambda: Nothing)
+    measured = boots(sample("pricing"), {})
+    assert measured.provenance.kind == "recorded"
+    assert "recorded" in obtained(measured).lower()
+    assert measured.provenance.source in obtained(measured)
+    assert all(tuple(steps) == STEPS for steps in measured.detail["steps"])
+    assert longest(measured) in STEPS
+
+
+def test_without_an_engine_the_recorded_builds_are_shown_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(capabilities, "find", lambda: Nothing)
     measured = builds(sample("pricing"))
     assert measured.provenance.kind == "recorded"

@@ -9,6 +9,7 @@ import pytest
 from workbench import charts, findings, labs
 from workbench.deployments import fake, sandboxes
 from workbench.errors import CapabilityMissing, DeploymentError
+from workbench.findings import wall_price
 from workbench.labs import walls
 from workbench.records import Measurement, Provenance
 from workbench.samples import sample
@@ -114,6 +115,11 @@ def test_what_a_wall_costs_is_said_with_where_it_was_measured() -> None:
         ([4100.0], [2], ["qemu"]),
     ]
     assert "process" in figure.data[0].text
+
+
+def test_a_restored_machine_has_the_walls_of_a_booted_one() -> None:
+    measured = [column("qemu", a=True), starts("qemu", 9.0), starts("qemu-snapshot", 3.0), starts("vm", 1.0)]
+    assert [(p.name, p.held) for p in wall_price.priced(iter(measured))] == [("qemu", 1), ("qemu-snapshot", 1)]
 
 
 def test_without_starts_there_is_no_price() -> None:

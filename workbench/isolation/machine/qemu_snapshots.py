@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import Any
 
 from workbench.errors import HandlerError
-from workbench.isolation import qemu
-from workbench.isolation.qemu import QemuTemplate
+from workbench.isolation.machine import qemu
+from workbench.isolation.machine.qemu import QemuTemplate
 from workbench.sandbox import Sandbox, SandboxSpec
 
 _LOADED_WITHIN_S = 120.0

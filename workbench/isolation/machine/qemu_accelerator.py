@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from workbench.errors import CapabilityMissing
-from workbench.isolation import guest_boot, guest_disks, guest_kernel
+from workbench.isolation.machine import guest_boot, guest_disks, guest_kernel
 from workbench.isolation.published import stamp
 from workbench.session import VARIABLE, cache_dir, session_id
 

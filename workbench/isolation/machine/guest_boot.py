@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.errors import CapabilityMissing
-from workbench.isolation import guest_kernel
-from workbench.isolation.guest_kernel import Kernel
-from workbench.isolation.initramfs import Initramfs
+from workbench.isolation.machine import guest_kernel
+from workbench.isolation.machine.guest_kernel import Kernel
+from workbench.isolation.machine.initramfs import Initramfs
 from workbench.isolation.published import stamp
 from workbench.session import cache_dir, unfinished_prefix
 

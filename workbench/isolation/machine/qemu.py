@@ -26,21 +26,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from workbench.errors import DeploymentError
-from workbench.isolation import (
-    channel,
-    guest_boot,
-    guest_disks,
-    guest_kernel,
-    keeper,
-    languages,
-    qemu_accelerator,
-    qemu_command,
-    rootfs,
-)
-from workbench.isolation.qemu_command import CHANNELS, Memory
-from workbench.isolation.qemu_machine import Machine
-from workbench.isolation.qemu_monitor import Monitor
-from workbench.isolation.qemu_relay import Relay
+from workbench.isolation import channel, keeper, languages, rootfs
+from workbench.isolation.machine import guest_boot, guest_disks, guest_kernel, qemu_accelerator, qemu_command
+from workbench.isolation.machine.qemu_command import CHANNELS, Memory
+from workbench.isolation.machine.qemu_machine import Machine
+from workbench.isolation.machine.qemu_monitor import Monitor
+from workbench.isolation.machine.qemu_relay import Relay
 from workbench.sandbox import SandboxSpec, Technique
 from workbench.session import VARIABLE, session_dir, session_id
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench.isolation import qemu_accelerator
+from workbench.isolation.machine import qemu_accelerator
 from workbench.service import Resources
 
 PORT = 8080

@@ -12,9 +12,10 @@ from pathlib import Path
 import psutil
 
 from workbench.errors import DeploymentError
-from workbench.isolation import keeper, qemu_accelerator
-from workbench.isolation.qemu_monitor import Monitor
-from workbench.isolation.qemu_relay import Relay
+from workbench.isolation import keeper
+from workbench.isolation.machine import qemu_accelerator
+from workbench.isolation.machine.qemu_monitor import Monitor
+from workbench.isolation.machine.qemu_relay import Relay
 from workbench.sandbox import SandboxSpec, Usage
 
 _OUT_OF_MEMORY = ("Out of memory: Killed process", "Kernel panic - not syncing: System is deadlocked on memory")
