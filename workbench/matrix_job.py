@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from workbench.cleaning import clean
 from workbench.comparison import environment
 from workbench.deployment import Deployment
 from workbench.deployments import deploy
+from workbench.deployments.sandboxes import available, pattern_of
 from workbench.errors import DeploymentError, WorkbenchError
 from workbench.experiments import Interrupted, isolation_matrix
 from workbench.findings import boxes, matrix
@@ -28,9 +28,6 @@ from workbench.service import Service
 
 RUN_FILE = "matrix.json"
 PAGE = "matrix.html"
-
-_ORDER = ("container", "vm", "serverless")
-"""Where a sandbox serves several ways to deploy, the first is taken: columns are to differ in the box alone."""
 
 
 def run(service: Service, *, sandboxes: str, out: Path, quick: bool) -> None:
@@ -57,23 +54,6 @@ def run(service: Service, *, sandboxes: str, out: Path, quick: bool) -> None:
             _keep(console, service, interrupt.measurements, out)
             raise
     _keep(console, service, found, out)
-
-
-def pattern_of(sandbox: str) -> str:
-    """The way to deploy that has this sandbox; raises DeploymentError where none has."""
-    for pattern in _ORDER:
-        module = importlib.import_module(f"workbench.deployments.{pattern}")
-        if sandbox in getattr(module, "SANDBOXES", ()):
-            return pattern
-    raise DeploymentError(f"No deployment runs in the sandbox {sandbox!r} yet.")
-
-
-def available() -> tuple[str, ...]:
-    """The sandboxes that there are, in the order of their registry, other ways to start one at the end."""
-    known = dict.fromkeys(isolation.BACKENDS)
-    for pattern in _ORDER:
-        known |= dict.fromkeys(getattr(importlib.import_module(f"workbench.deployments.{pattern}"), "SANDBOXES", ()))
-    return tuple(known)
 
 
 def table(found: tuple[Measurement, ...]) -> Table:

@@ -1,4 +1,4 @@
-"""Exercises on the real platform, for what the fake deployment cannot show: instances of one snapshot."""
+"""Exercises on the real platform, for what the fake deployment cannot show: snapshots, real boxes and their /tmp."""
 
 from __future__ import annotations
 
@@ -68,3 +68,19 @@ def test_a_quick_start_is_not_yet_a_safe_one(exercise: Exercise) -> None:
     assert passed == [True, True, True, True, False], text
     assert "restored from one snapshot" in text
     assert "was given out more than once" in text
+
+
+@pytest.fixture
+def guest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Exercise:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "learner"))
+    return find("good_guest")
+
+
+def test_a_good_guest_passes_in_a_real_box(guest: Exercise) -> None:
+    passed, text = found(guest, handler_of(EXERCISES / "solutions" / guest.notebook))
+    assert passed == [True] * 5, text
+
+
+def test_the_given_guest_fails_in_all_that_the_exercise_is_about(guest: Exercise) -> None:
+    passed, text = found(guest, handler_of(EXERCISES / guest.notebook))
+    assert passed == [True, False, False, False, False], text

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from workbench import charts, findings, matrix_job
+from workbench.deployments import sandboxes
 from workbench.errors import CapabilityMissing, DeploymentError
 from workbench.experiments.effects import Effect
 from workbench.experiments.isolation_matrix import _Column
@@ -129,9 +130,9 @@ def test_the_table_names_every_column() -> None:
 def test_a_sandbox_that_is_none_is_named_with_those_there_are(tmp_path: Path) -> None:
     with pytest.raises(DeploymentError, match=r"no sandbox 'paper'.*process"):
         matrix_job.run(sample("pricing"), sandboxes="process,paper", out=tmp_path, quick=True)
-    assert matrix_job.pattern_of("process") == "container"
+    assert sandboxes.pattern_of("process") == "container"
     with pytest.raises(DeploymentError, match="paper"):
-        matrix_job.pattern_of("paper")
+        sandboxes.pattern_of("paper")
 
 
 def builds(**seconds: list[float]) -> Measurement:

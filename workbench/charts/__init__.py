@@ -15,6 +15,7 @@ from workbench.charts.money import cost
 from workbench.charts.page import PAGE_WIDTH, javascript, to_html
 from workbench.charts.phases import cold_start
 from workbench.charts.steps import boot_phases, image_build
+from workbench.charts.walls import walls
 
 __all__ = [
     "PAGE_WIDTH",
@@ -33,4 +34,5 @@ __all__ = [
     "scaling",
     "to_html",
     "tradeoff_table",
+    "walls",
 ]

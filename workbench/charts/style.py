@@ -64,7 +64,8 @@ def finish(
 ) -> go.Figure:
     """Title, notes and provenance round the plot, with room for each so that nothing overlaps at 1000 px."""
     title = textwrap.wrap(finding.title, TITLE_COLUMNS, break_on_hyphens=False) or [""]
-    below = [*textwrap.wrap(" ".join(finding.notes), 118), *textwrap.wrap(f"Provenance: {finding.provenance}", 118)]
+    wide = 86 if x_on_top else 118  # there a question stands left of each row, and the text begins right of them
+    below = [*textwrap.wrap(" ".join(finding.notes), wide), *textwrap.wrap(f"Provenance: {finding.provenance}", wide)]
     head = 18 + 25 * len(title) + 24
     top = head + 28 * legend_rows + (44 if column_titles else 0) + (44 if x_on_top else 8)
     bottom = (14 if x_on_top or not axes else 56) + 17 * len(below) + 14

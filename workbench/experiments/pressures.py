@@ -82,8 +82,8 @@ def disk_hog(pair: Pair, seconds: float) -> str:
 def connection_flood(pair: Pair, seconds: float) -> str:
     """Open connections to the victim and drop them; where it is out of reach, to the neighbour's own host."""
     targets = addresses_of(pair.victim, pair.victim_is, pair.neighbour)
-    if not pair.shares("net"):  # then a loopback address is the neighbour's own, not the victim's
-        targets = [a for a in targets if not str(a[0]).startswith("127.")]
+    if not pair.shares("net"):  # then loopback, or an address that both have, is the neighbour's own
+        targets = [a for a in targets if not str(a[0]).startswith("127.") and a[0] not in pair.planted["addresses"]]
     own = [["127.0.0.1", port] for _, port in pair.planted["listeners"]]
     got = ask(pair.neighbour, "flood", addresses=[*targets, *own], most=MOST_CONNECTIONS, seconds=seconds)
     if got["target"] is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -158,18 +158,25 @@ def _ports(pair: Pair) -> Answer:
     if not wanted:
         return None, "the neighbour listens nowhere that it knows of"
     got = ask(pair.victim, "connect", addresses=wanted)
-    own = {port for _, port in pair.victim_is["listeners"]}
-    # A loopback address is the victim's own when it has a network of its own: reaching itself proves nothing.
-    reached = [
-        (host, port)
-        for host, port in got["reached"]
-        if pair.shares("net") or not (host.startswith("127.") and port in own)
-    ]
+    reached = [address for address in got["reached"] if not is_own(address, pair.victim_is, pair)]
     others = len(got["visible_reached"])
     if reached:
         host, port = reached[0]
         return False, f"connected to its neighbour at {host}:{port} ({others} listening ports in sight)"
     return True, f"none of its neighbour's {len(wanted)} addresses answered ({others} listening ports in sight)"
+
+
+def is_own(address: Sequence[Any], facts: Mapping[str, Any], pair: Pair) -> bool:
+    """Whether an address leads whoever says `facts` back to itself: reaching itself proves nothing.
+
+    In a network of its own, loopback is its own, and so is an address that every instance has (10.0.2.15 in QEMU).
+    """
+    host, port = str(address[0]), address[1]
+    if pair.shares("net"):
+        return False
+    return (host.startswith("127.") or host in facts.get("addresses", ())) and port in {
+        port for _, port in facts["listeners"]
+    }
 
 
 def addresses_of(deployment: Deployment, facts: dict[str, Any], seen_from: Deployment) -> list[list[Any]]:

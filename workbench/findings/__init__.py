@@ -11,6 +11,7 @@ from workbench.findings.money import cost
 from workbench.findings.selecting import Measured
 from workbench.findings.steps import boot_phases, image_build
 from workbench.findings.summary import READINGS, compared, conclusions, findings, missing
+from workbench.findings.wall_price import walls
 
 __all__ = [
     "READINGS",
@@ -29,4 +30,5 @@ __all__ = [
     "noisy_neighbour",
     "pressure_effects",
     "scaling",
+    "walls",
 ]

@@ -117,6 +117,14 @@ def test_reaching_ones_own_port_is_not_reaching_the_neighbour() -> None:
     assert held(pair(shared=True, **own))["ports"] is False
 
 
+def test_an_address_that_every_instance_has_is_ones_own() -> None:
+    own = {"connect": {"reached": [["10.0.0.3", 9001]], "visible": [], "visible_reached": []}}
+    twins = pair(shared=False, **own)
+    assert held(twins)["ports"] is False
+    twins.victim_is["addresses"] = ["10.0.0.3"]  # as each virtual machine on QEMU's own network has
+    assert held(twins)["ports"] is True
+
+
 def test_a_platforms_common_endpoint_is_not_tried() -> None:
     common = pair(shared=False, neighbour_at="http://127.0.0.1:1")
     look_around(common)

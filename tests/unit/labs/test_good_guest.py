@@ -1,0 +1,112 @@
+"""Exercise 04 in the public fake deployment: each fault is found, and nothing but a mended handler passes."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from workbench.deployment import Deployment
+from workbench.deployments import fake
+from workbench.labs.exercises import Exercise, find
+from workbench.labs.generate import visible
+from workbench.service import Service
+
+EXERCISES = Path(__file__).parents[3] / "exercises"
+
+
+def handler_of(notebook: Path) -> str:
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    source = next("".join(c["source"]) for c in cells if "".join(c["source"]).startswith("%%handler"))
+    return visible(source).partition("\n")[2]
+
+
+SOLUTION = handler_of(EXERCISES / "solutions" / "04_isolation.ipynb")
+
+
+def deploy(service: Service, pattern: str) -> Deployment:
+    return fake.deploy(service)
+
+
+@pytest.fixture
+def exercise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Exercise:
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    return find("good_guest")
+
+
+def found(exercise: Exercise, source: str) -> tuple[list[bool], str]:
+    exercise.write(source)
+    text = exercise.check(deploy).text
+    assert os.listdir(tempfile.gettempdir()) == [], "the checker is a good guest too"
+    return [line.startswith("pass:") for line in text.splitlines() if line.startswith(("pass:", "not yet:"))], text
+
+
+def test_the_solution_passes(exercise: Exercise) -> None:
+    passed, text = found(exercise, SOLUTION)
+    assert passed == [True] * 5, text
+
+
+def test_the_untouched_copy_answers_right_and_is_a_bad_guest(exercise: Exercise) -> None:
+    passed, text = found(exercise, handler_of(EXERCISES / exercise.notebook))
+    assert passed == [True, False, False, False, False], text
+    assert "They left 3 files with 4.0 MB" in text
+    assert "in its command line" in text
+    assert 'It answered "Ann and Tom said yes"; expected ""' in text
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "fails", "said"),
+    [
+        ("NamedTemporaryFile()", "NamedTemporaryFile(delete=False)", 1, "They left 4 files"),
+        ("body.read(PIECE)", "body.read()", 2, "How large may an upload be"),
+        ("input=key,", "env={**__import__('os').environ, 'SIGN_KEY': key},", 3, "in its environment"),
+        ("input=key,", "env={'SIGN_KEY': key},", 3, "in its environment"),
+        ("file.name]", "file.name, '--key', vault.signing_key()]", 3, "/proc/PID/cmdline"),
+        ("    body, size", "    seen.append(event)\n    body, size", 4, "still has it, in seen"),
+    ],
+)
+def test_each_fault_alone_is_found(exercise: Exercise, was: str, becomes: str, fails: int | None, said: str) -> None:
+    assert was in SOLUTION
+    passed, text = found(exercise, SOLUTION.replace(was, becomes).replace("PIECE =", "seen = []\nPIECE =", 1))
+    assert passed == [place != fails for place in range(5)], text
+    assert said in text
+
+
+def test_a_caption_overwritten_only_when_there_is_one_is_found(exercise: Exercise) -> None:
+    source = SOLUTION.replace('event.get("caption", "")', "job['caption']").replace(
+        "    body, size", "    job.update(event)\n    body, size"
+    )
+    passed, text = found(exercise, "job = {'caption': ''}\n" + source)
+    assert passed == [True, True, True, True, False], text
+
+
+def test_signing_without_another_process_is_as_good(exercise: Exercise) -> None:
+    own = (
+        "import hmac, store, vault\n\n\ndef handler(event, context):\n"
+        "    body, size = store.get(event['upload']), 0\n"
+        "    mac = hmac.new(vault.signing_key().encode(), digestmod='sha256')\n"
+        "    while piece := body.read(65536):\n"
+        "        if not size and piece[:4] != b'PIC1':\n            return {'error': 'not a picture'}\n"
+        "        size += len(piece)\n        mac.update(piece)\n"
+        "    return {'bytes': size, 'caption': event.get('caption', ''), 'signature': mac.hexdigest()}\n"
+    )
+    passed, text = found(exercise, own)
+    assert passed == [True] * 5, text
+    assert "without another process" in text
+
+
+@pytest.mark.parametrize("answer", ["7", "{'error': 'busy'}"])
+def test_refusing_everything_passes_nothing_that_needs_a_picture(exercise: Exercise, answer: str) -> None:
+    passed, text = found(exercise, f"def handler(event, context):\n    return {answer}\n")
+    assert passed[0] is passed[2] is passed[3] is passed[4] is False, text
+    assert "For a picture it must return" in text
+
+
+def test_a_directory_left_behind_is_found(exercise: Exercise) -> None:
+    source = SOLUTION.replace("    body, size", "    tempfile.mkdtemp()\n    body, size")
+    passed, text = found(exercise, source)
+    assert passed == [True, False, True, True, True], text
