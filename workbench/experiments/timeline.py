@@ -54,7 +54,8 @@ def time_to_goal(
     times = [planned_s[i] for i in order]
     met = [_met(latency_ms[i], status[i], goal_ms) for i in order]
     last_start = max(duration_s - WINDOW_S, times[0])
-    starts = [i for i, at in enumerate(times) if at <= last_start]
+    # The first of those planned at one moment: a window that leaves some of them out is none.
+    starts = [i for i, at in enumerate(times) if at <= last_start and (i == 0 or times[i - 1] < at)]
     reached: float | None = None
     for first in reversed(starts):
         inside = [good for at, good in zip(times[first:], met[first:], strict=True) if at < times[first] + WINDOW_S]

@@ -58,6 +58,12 @@ def test_one_slow_request_in_twenty_is_allowed() -> None:
     assert time_to_goal(planned, latency, ["ok"] * 100, 50.0, 5.0) == 0.0
 
 
+def test_requests_planned_at_one_moment_are_in_one_window() -> None:
+    planned = [0.0] * 22
+    latency: list[float | None] = [None] * 20 + [1.0] * 2
+    assert time_to_goal(planned, latency, ["error"] * 20 + ["ok"] * 2, 50.0, 5.0) is None
+
+
 @given(
     st.lists(st.floats(0, 5), min_size=1, max_size=60),
     st.lists(st.one_of(st.none(), st.floats(0, 200)), min_size=60, max_size=60),
