@@ -322,6 +322,7 @@ def test_an_instance_that_hangs_is_replaced(
     monkeypatch.setattr(health, "EVERY_S", 0.1)
     monkeypatch.setattr(health, "WITHIN_S", 2.0 if "qemu" in combination.parts else 0.5)  # emulated, it takes longer
     monkeypatch.setattr(docker_service, "CHECK_WITHIN_S", 0.5)
+    monkeypatch.setattr(docker_service, "UNHEALTHY_AFTER", 1)
     monkeypatch.setattr(docker_service, "STOP_GRACE_S", 1)  # it hears of no signal
     # The platform ends what takes too long, so it asks nobody for their health; the others end what does not answer.
     kind = InvocationTimeout if combination.pattern == "serverless" else InvocationError
