@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from workbench import capabilities, comparison, report, tradeoff
+from workbench import capabilities, comparison, findings, report, tradeoff
 from workbench.cleaning import clean
 from workbench.deployments import PATTERNS, deploy
 from workbench.deployments.replica import INVOKE_PATH
@@ -173,6 +173,8 @@ def _kept(out: Path) -> str:
 def _print(console: Console, measured: Run) -> None:
     console.print()
     console.print(tradeoff.render(tradeoff.table(measured)))
+    if findings.emulated(measured):
+        console.print(findings.emulated(measured))
     console.print()
 
 

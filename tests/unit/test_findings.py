@@ -121,6 +121,29 @@ def test_a_vm_style_process_is_never_called_a_vm() -> None:
     assert display_name("vm", "qemu") == "VM"
 
 
+@pytest.mark.parametrize("sandbox", ["qemu-tcg", "qemu-kvm", "qemu-tcg-snapshot", "qemu-kvm-snapshot"])
+def test_a_virtual_machine_is_never_called_a_process(sandbox: str) -> None:
+    assert display_name("vm", sandbox) == "VM"
+
+
+@pytest.mark.parametrize("sandbox", ["qemu-tcg", "qemu-tcg-snapshot"])
+def test_an_emulated_processor_is_the_first_thing_to_read(sandbox: str) -> None:
+    run = made_up_run()
+    machines = replace(
+        run, measurements=tuple(replace(m, sandbox=sandbox) if m.deployment == "vm" else m for m in run.measurements)
+    )
+    assert "emulated" in findings.missing(machines)[0]
+    assert findings.emulated(machines) == findings.missing(machines)[0]
+
+
+@pytest.mark.parametrize("sandbox", ["process", "qemu-kvm", "qemu-kvm-snapshot"])
+def test_a_processor_that_is_none_of_qemus_needs_no_warning(sandbox: str) -> None:
+    run = made_up_run()
+    machines = replace(run, measurements=tuple(replace(m, sandbox=sandbox) for m in run.measurements))
+    assert findings.emulated(machines) == ""
+    assert not any("emulated" in note for note in findings.missing(machines))
+
+
 def test_the_same_way_with_other_numbers_is_said_once() -> None:
     measured = [
         replace(cold(name, (1.0,)), provenance=Provenance("measured", f"{n} cold starts, 1 caller"))

@@ -80,7 +80,7 @@ def select(measured: Measured, experiment: str) -> Selection:
 def display_name(deployment: str, sandbox: str = "") -> str:
     """What a deployment is called in text; the VM-style process is never called a VM."""
     if deployment == "vm":
-        return "VM" if sandbox in ("qemu", "kvm", "tcg") else "VM-style process"
+        return "VM" if sandbox.partition("-")[0] in ("qemu", "kvm", "tcg") else "VM-style process"
     return {"serverless": "serverless", "container": "container"}.get(deployment, shortened(deployment, 24))
 
 

@@ -66,14 +66,25 @@ def conclusions(run: Run) -> tuple[str, ...]:
 
 
 def missing(run: Run) -> tuple[str, ...]:
-    """What is absent from this run, for the top of the report; empty for a whole one."""
-    notes = [] if run.complete else ["This run was interrupted: it holds what was measured until then."]
+    """What to know of this run before its numbers are read, for the top of the report; empty for a plain whole one."""
+    notes = [emulated(run)] if emulated(run) else []
+    notes += [] if run.complete else ["This run was interrupted: it holds what was measured until then."]
     if not run.measurements:
         notes.append("Nothing was measured.")
     notes += [capitalised(shortened(str(note), 300)) for note in run.environment.get("notes") or ()]
     for finding in findings(run).values():
         notes += [note for note in finding.notes if note not in notes]
     return tuple(notes)
+
+
+def emulated(run: Run) -> str:
+    """What an emulated processor does to the numbers, where one ran the virtual machines; else empty."""
+    if not any("tcg" in m.sandbox.split("-") for m in run.measurements):
+        return ""
+    return (
+        "The processor of the virtual machines was emulated (QEMU's TCG): compare the phases of their starts with one "
+        "another, but their milliseconds with no other deployment's."
+    )
 
 
 def _money(run: Run) -> tuple[str, ...]:
