@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import shlex
 import shutil
 import socket
 import subprocess
@@ -92,7 +93,7 @@ class QemuTemplate:
         monitor = self.machine.monitor
         monitor.command("stop")
         _ignore_shared(monitor)
-        monitor.command("migrate", uri=f"exec:cat >'{state}'")
+        monitor.command("migrate", uri=f"exec:cat >{shlex.quote(str(state))}")
         monitor.wait_for_migration()
         self._saved = True
         self.machine.kill()
@@ -199,7 +200,7 @@ def _power_on(monitor: Monitor, relay: Relay, state: Path | None) -> None:
     relay.mark("vmm")
     if state is not None:
         _ignore_shared(monitor)
-        monitor.command("migrate-incoming", uri=f"exec:cat '{state}'")
+        monitor.command("migrate-incoming", uri=f"exec:cat {shlex.quote(str(state))}")
         monitor.wait_for_migration()
     monitor.command("cont")
     if state is not None:

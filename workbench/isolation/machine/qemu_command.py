@@ -45,7 +45,9 @@ def command(
     """QEMU's command line; `channels` are the descriptors of `CHANNELS`. It waits to be told to run."""
     backing = "memory-backend-ram,id=ram"
     if memory.file is not None:
-        backing = f"memory-backend-file,id=ram,mem-path={memory.file},share={'on' if memory.shared else 'off'}"
+        backing = (
+            f"memory-backend-file,id=ram,mem-path={_escaped(memory.file)},share={'on' if memory.shared else 'off'}"
+        )
     line = [
         *(str(qemu_accelerator.program()), "-name", name, "-nodefaults", "-no-user-config", "-no-reboot"),
         *("-display", "none", "-S", *qemu_accelerator.options(accelerator)),
@@ -65,9 +67,12 @@ def command(
 
 
 def _disk(number: int, path: Path) -> list[str]:
-    # A comma in a path would begin another option; QEMU takes two for one.
-    file = str(path).replace(",", ",,")
     return [
-        *("-drive", f"file={file},format=raw,if=none,readonly=on,id=disk{number}"),
+        *("-drive", f"file={_escaped(path)},format=raw,if=none,readonly=on,id=disk{number}"),
         *("-device", f"virtio-blk-pci,drive=disk{number}"),
     ]
+
+
+def _escaped(path: Path) -> str:
+    # A comma in a path would begin another option; QEMU takes two for one.
+    return str(path).replace(",", ",,")
