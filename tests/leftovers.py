@@ -89,6 +89,9 @@ def _of_engine() -> Iterator[str]:
             for service in client.services.list(filters=filters):
                 if _abandoned(service.attrs["Spec"]["Labels"][_LABEL]):
                     yield f"Swarm service {service.name}"
+            made_by = (client.api.inspect_swarm()["Spec"].get("Labels") or {}).get(_LABEL)
+            if made_by and _abandoned(made_by) and not client.services.list():
+                yield f"Swarm of session {made_by}"
 
 
 def _cgroups() -> Iterator[str]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import itertools
 import os
 import re
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,11 +18,11 @@ from pathlib import Path
 import pytest
 
 from tests import unprivileged
-from tests.functional.sandboxes.boxes import Marks, call, output, traces
+from tests.functional.sandboxes.boxes import Marks, call, eventually, output, traces
 from tests.needs import needs
 from workbench import capabilities, isolation
 from workbench.deployments import deploy
-from workbench.errors import CapabilityMissing, DeploymentError
+from workbench.errors import CapabilityMissing, DeploymentError, InvocationError
 from workbench.isolation.machine import guest_boot, guest_disks, guest_kernel, qemu, qemu_accelerator
 from workbench.samples import sample
 from workbench.sandbox import SandboxSpec
@@ -193,6 +195,57 @@ def test_what_is_no_kernel_is_refused_in_qemus_words(forgetful: pytest.MonkeyPat
     with pytest.raises(DeploymentError, match="did not start"):
         qemu.launch(wanted)
     assert traces(wanted.name) == []
+
+
+def test_what_did_not_start_leaves_no_thread_and_no_descriptor(
+    forgetful: pytest.MonkeyPatch, code: Path, tmp_path: Path
+) -> None:
+    garbage = tmp_path / "vmlinuz-garbage"
+    garbage.write_bytes(b"this is no kernel" * 1000)
+    forgetful.setenv("WORKBENCH_GUEST_KERNEL", str(garbage))
+    forgetful.setenv("WORKBENCH_ACCELERATOR", "tcg")
+    with pytest.raises(DeploymentError):  # the first also starts the keeper, which stays for a while
+        qemu.launch(spec(code))
+    sockets = open_sockets()
+    wanted = spec(code)
+    with pytest.raises(DeploymentError):
+        qemu.launch(wanted)
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith(wanted.name)]
+    assert open_sockets() <= sockets
+
+
+def open_sockets() -> set[str]:
+    gc.collect()
+    links = set()
+    for number in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            links.add(os.readlink(f"/proc/self/fd/{number}"))
+    return {link for link in links if link.startswith("socket:")}
+
+
+def test_a_template_that_is_refused_leaves_nothing(tmp_path: Path) -> None:
+    wanted = spec(tmp_path / "nowhere")
+    for _ in range(2):  # the name can be used again
+        with pytest.raises(DeploymentError, match="nowhere"):
+            qemu.launch_template(wanted)
+    assert traces(wanted.name) == []
+
+
+def test_a_service_that_garbles_its_channel_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(
+        "import os\n"
+        "def handler(event, context):\n"
+        "    if event.get('garble'):\n"
+        f"        os.write({guest_boot.CONTROL_FD}, b'this is no mark\\n')\n"
+        "    return 'fine'\n"
+    )
+    with deploy(Service.from_dir(tmp_path, resources=SMALL), "vm", sandbox="qemu-snapshot") as machine:
+        before = machine.invoke({}).instance_id
+        with contextlib.suppress(InvocationError):  # it may be gone before it has answered
+            machine.invoke({"garble": True})
+        assert eventually(lambda: [view.instance_id for view in machine.instances()] not in ([], [before]))
+        assert eventually(lambda: machine.endpoint)
+        assert machine.invoke({}).payload == "fine"
 
 
 def test_without_qemu_the_package_is_named(forgetful: pytest.MonkeyPatch, code: Path, tmp_path: Path) -> None:

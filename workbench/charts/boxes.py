@@ -73,7 +73,7 @@ def add_tints(figure: go.Figure, levels: list[list[float | None]]) -> None:
 
 
 def add_verdicts(
-    figure: go.Figure, verdict: str, cells: Sequence[tuple[int, int, str, str]], left: float = 0.28
+    figure: go.Figure, verdict: str, cells: Sequence[tuple[int, int, str, str]], left: float = 0.28, size: int = 14
 ) -> None:
     """One verdict's symbol, with a word, in each of its cells (column, row, word, what the hover says)."""
     symbol, colour, _, _ = VERDICTS[verdict]
@@ -84,9 +84,9 @@ def add_verdicts(
             mode="markers+text",
             text=[f"  {safe(word)}" for _, _, word, _ in cells],
             textposition="middle right",
-            textfont={"size": 14, "color": INK},
+            textfont={"size": size, "color": INK},
             showlegend=False,
-            marker={"symbol": symbol, "size": 13, "color": colour, "line": {"width": 2, "color": colour}},
+            marker={"symbol": symbol, "size": size - 1, "color": colour, "line": {"width": 2, "color": colour}},
             hovertext=["<br>".join(safe(line) for line in textwrap.wrap(seen, 70)) for _, _, _, seen in cells],
             hovertemplate="%{hovertext}<extra></extra>",
         )

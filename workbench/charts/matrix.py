@@ -48,7 +48,7 @@ def isolation_matrix(measured: Measured) -> go.Figure:
     figure = go.Figure()
     add_tints(figure, levels)
     for verdict, found in marks.items():
-        add_verdicts(figure, verdict, found, left=0.4)
+        add_verdicts(figure, verdict, found, left=0.42, size=14 if len(shown) < 5 else 12)
     wrapped = ["<br>".join(safe(line) for line in textwrap.wrap(questions[name], 34)) for name in rows]
     figure.update_xaxes(
         tickvals=list(range(len(shown))), ticktext=[_heading(m) for m in shown], side="top", showgrid=False

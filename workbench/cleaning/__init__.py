@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 
-from workbench.cleaning import cgroups, engine, files, processes
+from workbench.cleaning import cgroups, engine, files, processes, swarm
 from workbench.cleaning.scope import LABEL, Leftover, Scope
 
 __all__ = ["LABEL", "Cleaned", "Leftover", "Scope", "clean"]
@@ -23,9 +23,11 @@ __all__ = ["LABEL", "Cleaned", "Leftover", "Scope", "clean"]
 class Cleaned:
     """What was removed, or would be (`dry_run`), each as a line for people; `remarks` say what could not be."""
 
+    services: tuple[str, ...] = ()
     processes: tuple[str, ...] = ()
     containers: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
+    swarms: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
     cgroups: tuple[str, ...] = ()
     mounts: tuple[str, ...] = ()
@@ -82,11 +84,13 @@ def clean(*, instances: tuple[str, ...] = (), dry_run: bool = False) -> Cleaned:
 
 
 def _kinds() -> tuple[tuple[str, Callable[[Scope], Iterator[Leftover]]], ...]:
-    # Containers first, or the engine would restart or complain about processes that vanish; cgroups when empty; mounts
-    # before the directories that they are in.
+    # Services first, as a Swarm replaces their containers, then these, or the engine would restart or complain about
+    # processes that vanish; cgroups when empty; mounts before the directories that they are in.
     return (
+        ("services", swarm.find_services),
         ("containers", engine.find_containers),
         ("networks", engine.find_networks),
+        ("swarms", swarm.find_swarm),
         ("images", engine.find_images),
         ("processes", processes.find),
         ("cgroups", cgroups.find),

@@ -18,26 +18,28 @@ class Unreachable(Exception):
 
 def find_containers(scope: Scope) -> Iterator[Leftover]:
     """Each container that may go, also a paused or an exited one, with its anonymous volumes."""
-    with _client() as client:
+    with reached() as client:
         if client is not None:
             found = client.containers.list(all=True, filters={"label": LABEL}, ignore_removed=True)
-            yield from _taken(scope, found, lambda each: each.labels, _remove_container)
+            yield from taken(scope, found, lambda each: each.labels, _remove_container)
 
 
 def find_networks(scope: Scope) -> Iterator[Leftover]:
     """Each network that may go; after the containers that it connects."""
-    with _client() as client:
+    with reached() as client:
         if client is not None:
             found = client.networks.list(filters={"label": LABEL})
-            yield from _taken(scope, found, lambda each: each.attrs.get("Labels"), lambda each: each.remove())
+            yield from taken(
+                scope, found, lambda each: each.attrs.get("Labels"), lambda each: _remove_network(client, each)
+            )
 
 
 def find_images(scope: Scope) -> Iterator[Leftover]:
     """Each image that was made for one session, with its tags; after the containers that ran it."""
-    with _client() as client:
+    with reached() as client:
         if client is not None:
             found = [_Image(one) for one in client.api.images(all=True, filters={"label": LABEL})]
-            yield from _taken(
+            yield from taken(
                 scope, found, lambda each: each.labels, lambda each: client.images.remove(each.id, force=True)
             )
 
@@ -46,6 +48,15 @@ def _remove_container(container: Any) -> None:
     if container.status == "paused":  # under gVisor it takes no signal then, and the engine would wait for it
         container.unpause()
     container.remove(force=True, v=True)
+
+
+def _remove_network(client: Any, network: Any) -> None:
+    if network.attrs.get("ConfigOnly"):  # that of a Swarm service, whose own depends on it
+        from workbench.isolation import docker_service
+
+        docker_service.remove_networks(client, network.name)
+    else:
+        network.remove()
 
 
 class _Image:
@@ -58,16 +69,18 @@ class _Image:
         self.short_id = self.id.removeprefix("sha256:")[:12]
 
 
-def _taken(
+def taken(
     scope: Scope, things: list[Any], labels: Callable[[Any], Any], remove: Callable[[Any], Any]
 ) -> Iterator[Leftover]:
+    """What of `things` the scope takes, as leftovers that `remove` removes."""
     for thing in things:
         name = str(getattr(thing, "name", None) or ", ".join(getattr(thing, "tags", ())) or thing.short_id)
         if scope.takes_instance((labels(thing) or {}).get(LABEL, ""), name):
-            yield Leftover(name, lambda thing=thing: _remove(thing, remove))  # type: ignore[misc]
+            yield Leftover(name, lambda thing=thing: removed(thing, remove))  # type: ignore[misc]
 
 
-def _remove(thing: Any, remove: Callable[[Any], Any]) -> bool:
+def removed(thing: Any, remove: Callable[[Any], Any]) -> bool:
+    """Remove the thing and say whether that did it; raises OSError with the engine's reason."""
     import docker.errors
 
     try:
@@ -82,7 +95,7 @@ def _remove(thing: Any, remove: Callable[[Any], Any]) -> bool:
 
 
 @contextlib.contextmanager
-def _client() -> Iterator[Any]:
+def reached() -> Iterator[Any]:
     """A client of the engine, None on a machine that has none; raises Unreachable."""
     found = capabilities.docker()
     if not found:

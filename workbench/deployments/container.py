@@ -3,7 +3,8 @@
 With a Docker Engine the sandbox is a Docker container of an image that is built from a Dockerfile (`workbench.image`)
 when a version is deployed, before any instance starts. Without an engine, Linux namespaces make one (the same kernel
 features), and the label says so. `gvisor` is a Docker container whose system calls gVisor answers, of the common image
-with the code mounted. `process` is the last rung, for a pod that allows neither, and boxes nothing in.
+with the code mounted. `swarm` leaves replicas, health, restarts and updates to the engine's own orchestrator
+(`swarm.py`). `process` is the last rung, for a pod that allows neither, and boxes nothing in.
 """
 
 from __future__ import annotations
@@ -19,8 +20,12 @@ from workbench.service import Service
 
 if TYPE_CHECKING:
     from workbench.deployments.images import Images
+    from workbench.deployments.swarm import SwarmDeployment
 
 SANDBOXES = ("docker", "gvisor", "namespaces", "process")
+
+ORCHESTRATED = ("swarm",)
+"""What boxes instances in as `docker` does, so it is no column of its own in the isolation matrix."""
 
 
 class ContainerDeployment(Replicas):
@@ -60,13 +65,18 @@ class ContainerDeployment(Replicas):
                 self._images.close()
 
 
-def deploy(service: Service, sandbox: str = "auto") -> ContainerDeployment:
+def deploy(service: Service, sandbox: str = "auto") -> ContainerDeployment | SwarmDeployment:
     """Start one container of the service; raises CapabilityMissing when the sandbox asked for does not work here."""
-    if sandbox != "auto" and sandbox not in SANDBOXES:
-        raise DeploymentError(f"A container has no sandbox {sandbox!r}; choose auto or one of {', '.join(SANDBOXES)}.")
+    known = SANDBOXES + ORCHESTRATED
+    if sandbox != "auto" and sandbox not in known:
+        raise DeploymentError(f"A container has no sandbox {sandbox!r}; choose auto or one of {', '.join(known)}.")
     if sandbox == "auto":
         found = capabilities.find()
         sandbox = "docker" if found.docker.available else isolation.best()
+    if sandbox == "swarm":
+        from workbench.deployments.swarm import SwarmDeployment  # and docker-py with it
+
+        return SwarmDeployment.started(service)
     deployment = ContainerDeployment(service, sandbox, isolation.launcher(sandbox))
     try:
         deployment.scale(1)

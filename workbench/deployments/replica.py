@@ -241,9 +241,9 @@ class Replica:
         response, content = self._exchange(body, limit)
         latency_ms = (time.perf_counter() - began) * 1000
         self.invocations += 1
-        answer = _decoded(content, self.id)
+        answer = decoded(content, self.id)
         if response.getheader("X-Amz-Function-Error"):
-            raise _handler_error(answer)
+            raise handler_error(answer)
         if response.status != 200:
             raise InvocationError(f"Instance {self.id} answered HTTP {response.status}: {content[:500]!r}")
         handler_ms = float(response.getheader("X-Workbench-Handler-Ms") or 0)
@@ -299,7 +299,7 @@ class Replica:
             except queue.Empty:
                 return None
             # The inside closes what was silent for long: such a one is readable, and must not lose a request.
-            if connection.sock is not None and not _is_readable(connection.sock):
+            if connection.sock is not None and not is_readable(connection.sock):
                 return connection
             connection.close()
 
@@ -328,14 +328,16 @@ class Replica:
         return tuple((step, (at - before) / 1e6) for (step, at), before in zip(ends, began, strict=False))
 
 
-def _decoded(content: bytes, instance: str) -> Any:
+def decoded(content: bytes, instance: str) -> Any:
+    """An instance's answer; raises InvocationError where it is no JSON."""
     try:
         return json.loads(content) if content else None
     except ValueError as error:
         raise InvocationError(f"Instance {instance} answered no JSON: {content[:200]!r}") from error
 
 
-def _handler_error(answer: Any) -> HandlerError:
+def handler_error(answer: Any) -> HandlerError:
+    """What the handler raised, as its host tells it."""
     fields = answer if isinstance(answer, dict) else {"errorMessage": str(answer)}
     return HandlerError(
         str(fields.get("errorMessage", "")),
@@ -344,7 +346,8 @@ def _handler_error(answer: Any) -> HandlerError:
     )
 
 
-def _is_readable(sock: socket.socket) -> bool:
+def is_readable(sock: socket.socket) -> bool:
+    """Whether something can be read from it now: data, or its end."""
     with selectors.DefaultSelector() as selector:
         selector.register(sock, selectors.EVENT_READ)
         return bool(selector.select(0))

@@ -91,7 +91,7 @@ def name_of(m: Measurement) -> str:
 
 def sandbox_of(m: Measurement) -> str:
     """What boxed the instances in, as a label; says so where a container is not one of Docker Engine's."""
-    names = {"docker": "Docker", "gvisor": "gVisor", "qemu": "QEMU", "namespaces": "namespaces", "process": "process"}
+    names = {"docker": "Docker", "swarm": "Docker Swarm", "gvisor": "gVisor", "qemu": "QEMU"}
     label = names.get(m.sandbox, shortened(m.sandbox, 24))
     return f"{label}, no Docker" if m.deployment == "container" and m.sandbox in ("namespaces", "process") else label
 

@@ -95,6 +95,12 @@ def has(tag: str) -> bool:
     return True
 
 
+def id_of(tag: str) -> str:
+    """The id of the image of that tag; raises DeploymentError where the engine does not tell."""
+    with docker_engine.translated(f"tell of the image {tag}"):
+        return str(docker_engine.client(os.getpid()).images.get(tag).id)
+
+
 def remove(tag: str) -> None:
     """Take the tag away, and the layers that nothing else has, as far as the engine can be asked."""
     with contextlib.suppress(*docker_engine.REFUSED, CapabilityMissing):  # `workbench clean` finds it by its label

@@ -6,8 +6,10 @@ import net from "node:net";
 /** The control channel that was inherited; the service gets to know nothing of it. */
 export function connect() {
   const descriptor = Number(process.env.WORKBENCH_CONTROL_FD);
+  const watched = process.env.WORKBENCH_WATCHED; // then what comes in is for whoever watches the owner
   delete process.env.WORKBENCH_CONTROL_FD;
-  if (process.pid === 1) endWithOwner(descriptor);
+  delete process.env.WORKBENCH_WATCHED;
+  if (process.pid === 1 && !watched) endWithOwner(descriptor);
   return descriptor;
 }
 

@@ -20,6 +20,7 @@ import wb_control  # type: ignore[import-not-found]
 def main() -> None:
     """Say `sandbox_ready`, make the listener, start the host in place of this program."""
     entry, *command = sys.argv[1:]
+    watched = os.environ.get("WORKBENCH_WATCHED", "")
     control = wb_control.connect()
     if entry == "lambda_host.py":
         listener = socket.create_server(("127.0.0.1", 0), backlog=16)
@@ -33,6 +34,8 @@ def main() -> None:
     wb_control.pass_listeners_out(control)
     os.environ.pop("WORKBENCH_OPT", None)  # for hosts in Python: the others' layers are in variables of the language
     os.environ["WORKBENCH_CONTROL_FD"] = _kept(control)
+    if watched:  # then what comes in on the channel is for whoever watches
+        os.environ["WORKBENCH_WATCHED"] = watched
     os.chdir(os.environ["LAMBDA_TASK_ROOT"])
     os.execve(command[0], command, os.environ)
 

@@ -27,7 +27,7 @@ from workbench.deployment import Deployment
 from workbench.deployments import deploy, health
 from workbench.errors import DeploymentError, HandlerError, InvocationError, InvocationTimeout
 from workbench.instance import InstanceState
-from workbench.isolation import docker_engine
+from workbench.isolation import docker_engine, docker_service
 from workbench.samples import sample
 from workbench.service import Resources, Service
 
@@ -53,7 +53,8 @@ FEATURES = {
     "box": "an instance is something of its own: it can crash, hang, be limited, be accounted for, and prints",
     "loads at once": "an instance is started, and its service loaded, when asked for, not when first called",
     "counted": "the number of instances is the one asked for",
-    "engine": "instances are held by an engine that may die",
+    "engine": "instances are held by an engine that may die, and end with their owner",
+    "phases": "it is seen where the time of a cold start goes",
 }
 
 IN_THIS_PROCESS = {
@@ -64,6 +65,10 @@ ON_DEMAND = {
     "loads at once": "the platform loads a function at its first call, so it cannot know before",
     "counted": "the number is a limit to what runs at once, not a command to start or stop",
 }
+ORCHESTRATED = {
+    "engine": "the engine keeps them, whoever of us lives; `workbench clean` removes what a killed owner left",
+    "phases": "nothing of ours stands beside an instance that could see it",
+}
 NO_ENGINE = {"engine": "nothing holds its instances but this session"}
 
 COMBINATIONS = [
@@ -73,6 +78,7 @@ COMBINATIONS = [
     Combination("container", "process", lacks=NO_ENGINE),
     Combination("container", "namespaces", ("namespaces",), lacks=NO_ENGINE),
     Combination("container", "docker", ("docker",)),
+    Combination("container", "swarm", ("docker",), lacks=ORCHESTRATED),
     Combination("container", "gvisor", ("gvisor",)),
     Combination("serverless", "process", lacks=ON_DEMAND | NO_ENGINE),
     Combination("serverless", "namespaces", ("namespaces",), lacks=ON_DEMAND | NO_ENGINE),
@@ -230,7 +236,7 @@ def test_a_service_with_modules_data_and_environment_answers(shared: Deployment)
 
 
 @EVERY
-def test_warm_calls_stay_on_an_instance_and_a_cold_one_is_new(shared: Deployment) -> None:
+def test_warm_calls_stay_on_an_instance_and_a_cold_one_is_new(combination: Combination, shared: Deployment) -> None:
     shared.invoke({})
     warm = shared.invoke({})
     assert not warm.cold
@@ -239,7 +245,7 @@ def test_warm_calls_stay_on_an_instance_and_a_cold_one_is_new(shared: Deployment
     assert cold.instance_id != warm.instance_id
     assert cold.payload["calls"] == 1
     phases = (cold.phases.sandbox_ms, cold.phases.runtime_init_ms, cold.phases.function_init_ms, cold.phases.handler_ms)
-    assert all(p is not None and p >= 0 for p in phases)
+    assert all((p is not None or "phases" in combination.lacks) and (p or 0) >= 0 for p in phases)
     assert sum(p or 0 for p in phases) <= cold.latency_ms * 1.01
     until(lambda: [i.instance_id for i in shared.instances()] == [cold.instance_id])
 
@@ -315,6 +321,8 @@ def test_an_instance_that_hangs_is_replaced(
 ) -> None:
     monkeypatch.setattr(health, "EVERY_S", 0.1)
     monkeypatch.setattr(health, "WITHIN_S", 2.0 if "qemu" in combination.parts else 0.5)  # emulated, it takes longer
+    monkeypatch.setattr(docker_service, "CHECK_WITHIN_S", 0.5)
+    monkeypatch.setattr(docker_service, "STOP_GRACE_S", 1)  # it hears of no signal
     # The platform ends what takes too long, so it asks nobody for their health; the others end what does not answer.
     kind = InvocationTimeout if combination.pattern == "serverless" else InvocationError
     with combination.deploy(write_service(timeout_s=1 if kind is InvocationTimeout else 60)) as deployment:

@@ -70,8 +70,13 @@ def launch(spec: SandboxSpec) -> Machine:
 
 def launch_template(spec: SandboxSpec) -> QemuTemplate:
     """Start a machine for others to be restored from. Raises what `launch` raises."""
+    _check(spec)
     home = _home(spec)
-    return QemuTemplate(spec, _start(spec, Memory(home / _MEMORY_FILE, shared=True), home), home)
+    try:
+        return QemuTemplate(spec, _start(spec, Memory(home / _MEMORY_FILE, shared=True), home), home)
+    except BaseException:
+        shutil.rmtree(home, ignore_errors=True)
+        raise
 
 
 class QemuTemplate:
@@ -115,6 +120,14 @@ def _accelerator() -> str:
     return qemu_accelerator.choose(os.environ.get("WORKBENCH_ACCELERATOR", "auto"))
 
 
+def _check(spec: SandboxSpec) -> None:
+    channel.check(spec)
+    if spec.entry != channel.HTTP_ENTRY:
+        raise DeploymentError(
+            "A virtual machine hosts a long-running server here, not a serverless function; choose another sandbox."
+        )
+
+
 def _home(spec: SandboxSpec) -> Path:
     home = session_dir() / spec.name
     try:
@@ -133,11 +146,7 @@ def _start(
     disks: Path | None = None,
 ) -> Machine:
     launched_ns = time.monotonic_ns()
-    channel.check(spec)
-    if spec.entry != channel.HTTP_ENTRY:
-        raise DeploymentError(
-            "A virtual machine hosts a long-running server here, not a serverless function; choose another sandbox."
-        )
+    _check(spec)
     accelerator = _accelerator()
     keeper.keep(spec.name)
     with contextlib.ExitStack() as undo, contextlib.ExitStack() as passed:
@@ -164,12 +173,15 @@ def _start(
             {name: end.fileno() for name, end in theirs.items()},
             restored=state is not None,
         )
+        inside, outside = channel.control_pair()
+        undo.callback(inside.close)
+        relay = Relay(spec.name, ours["control"], ours["console"], outside, theirs["output"].dup())
+        relay.start()
+        # Before our ends are closed: a thread that waits for a descriptor which is closed waits for ever.
+        undo.callback(relay.join)
         process = _run(spec, line, [end.fileno() for end in theirs.values()])
         undo.callback(process.wait)
         undo.callback(process.kill)
-        inside, outside = channel.control_pair()
-        relay = Relay(spec.name, ours["control"], ours["console"], outside, theirs["output"].dup())
-        relay.start()
         monitor = Monitor(ours["monitor"])
         passed.close()  # QEMU alone holds its ends now: they close with it
         try:
@@ -223,7 +235,10 @@ def _explained(error: DeploymentError, spec: SandboxSpec, process: subprocess.Po
     """The error with QEMU's own words, if it had any."""
     process.kill()
     process.wait()
-    words = process.stderr.read().decode(errors="replace").strip() if process.stderr is not None else ""
+    words = ""
+    if process.stderr is not None:
+        with process.stderr:
+            words = process.stderr.read().decode(errors="replace").strip()
     said = words.splitlines()[-1] if words else str(error)
     return DeploymentError(f"The virtual machine of instance {spec.name} did not start: {said[:400]}")
 

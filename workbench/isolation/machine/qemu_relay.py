@@ -2,7 +2,8 @@
 
 One thread a machine reads its control channel and its console. A mark gets the time at which it came out; so a phase is
 what somebody outside saw, with the way out in it. The console tells when the kernel handed over to the first process
-(the mark `init`), how the instance ended, and, if it never came up, why.
+(the mark `init`), how the instance ended, and, if it never came up, why. A service can write to the channel whatever it
+likes: what is no mark ends the channel in both directions, and with it the machine, as if its owner had gone.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ import time
 _SAYS = re.compile(rb"@workbench (\w+) ?([^\r\n]*)")
 _CONSOLE_BYTES = 64 * 1024
 _PATIENCE_S = 30.0
+LONGEST_MARK = 1 << 20
+"""Bytes of a line that may be a mark; the longest are a module's error with its stack."""
 
 
 class Relay:
@@ -92,11 +95,22 @@ class Relay:
         now = time.monotonic_ns()
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in filter(None, lines):
-            mark = json.loads(line)
+            mark = _mark_of(line)
+            if mark is None:
+                self._hang_up()
+                return
             if mark["mark"] == "renewed":
                 self._renewed.set()
             else:
                 self._send({**mark, "at_ns": now})
+        if len(self._rest) > LONGEST_MARK:
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        self._rest = b""
+        for channel in (self._control, self._outside):
+            with contextlib.suppress(OSError):  # the other side has done so already
+                channel.shutdown(socket.SHUT_RDWR)
 
     def _take_console(self, data: bytes) -> None:
         self._text = (self._text + data)[-_CONSOLE_BYTES:]
@@ -116,3 +130,12 @@ class Relay:
         self._started |= mark["mark"] == "sandbox_ready"
         with contextlib.suppress(OSError):  # nobody listens any more
             self._outside.sendall(json.dumps(mark).encode() + b"\n")
+
+
+def _mark_of(line: bytes) -> dict[str, object] | None:
+    """The mark that a line is; None when it is none."""
+    try:
+        said = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return said if isinstance(said, dict) and isinstance(said.get("mark"), str) else None

@@ -30,14 +30,19 @@ class Snapshots:
 
         Raises HandlerError when the service's module cannot be loaded, and what `qemu.launch` raises.
         """
+        template = self._template(spec)
+        return qemu.launch(spec) if template is None else template.launch(spec)
+
+    def _template(self, spec: SandboxSpec) -> QemuTemplate | None:
+        """That of the spec's version; whoever wants it while it is made waits for it."""
         version = _version(spec)
         with self._lock:
             if version not in self._templates:
                 template = self._saved(replace(spec, name=f"{spec.name}-template"))
                 if template is None:
-                    return qemu.launch(spec)
+                    return None
                 self._templates[version] = template
-            return self._templates[version].launch(spec)
+            return self._templates[version]
 
     @staticmethod
     def _saved(spec: SandboxSpec) -> QemuTemplate | None:
