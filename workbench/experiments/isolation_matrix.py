@@ -107,10 +107,10 @@ class _Column:
             "pressures_tried": len(pressed),
         }
         samples = tuple(ms for e in self.effects for ms in e.ms["during"])
-        how = (
-            f"{len(self.probes)} probes from inside a service beside its neighbour; its work timed before, during and "
-            f"after each of {len(pressures)} pressures by the neighbour, sandboxes in turn"
-        )
+        how = f"{len(self.probes)} probes from inside a service beside its neighbour"
+        if pressures:
+            timed = f"its work timed before, during and after each of {len(pressures)} pressures by the neighbour"
+            how = f"{how}; {timed}, sandboxes in turn"
         if isinstance(self.given, WorkbenchError):
             sandbox, how = self.name, "not available on this machine"
         else:

@@ -83,7 +83,11 @@ def _key_unseen(bench: Bench) -> str:
     result = _invoke(bench.deployed("serverless"), "beach")
     _answer(result)
     if places := result.payload["shown_in"]:
-        where = {"command line": "/proc/PID/cmdline, open to every user", "environment": "/proc/PID/environ"}
+        where = {
+            "command line": "/proc/PID/cmdline, open to every user",
+            "environment": "/proc/PID/environ",
+            "file": "under its name, as long as it is there",
+        }
         raise NotYet(
             f"The process that your handler started had the key in its {' and its '.join(places)}: "
             f"{'; '.join(where[place] for place in places)}. You read a neighbour's in the lab."

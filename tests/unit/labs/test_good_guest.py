@@ -110,3 +110,36 @@ def test_a_directory_left_behind_is_found(exercise: Exercise) -> None:
     source = SOLUTION.replace("    body, size", "    tempfile.mkdtemp()\n    body, size")
     passed, text = found(exercise, source)
     assert passed == [True, False, True, True, True], text
+
+
+def test_a_key_in_a_file_is_found(exercise: Exercise) -> None:
+    """A file is in the lab's list of places that a neighbour read, even when it goes in the end."""
+    source = SOLUTION.replace("input=key", "stdin=handed").replace(
+        "        done =",
+        "        handed = tempfile.NamedTemporaryFile('w+')\n"
+        "        handed.write(key)\n        handed.seek(0)\n        done =",
+    )
+    passed, text = found(exercise, source)
+    assert passed == [True, True, True, False, True], text
+    assert "in its file" in text
+
+
+def test_what_was_left_under_another_name_is_found(exercise: Exercise) -> None:
+    source = SOLUTION.replace(
+        "        file.flush()",
+        "        file.flush()\n        other = tempfile.mktemp()\n        __import__('os').rename(file.name, other)\n"
+        "        open(file.name, 'wb').write(open(other, 'rb').read())",
+    )
+    passed, text = found(exercise, source)
+    assert passed[1] is False, text
+
+
+def test_what_the_next_customer_could_read_in_tmp_is_found(exercise: Exercise) -> None:
+    """A file that is written only where there is a caption, which is when the other checks do not look."""
+    source = SOLUTION.replace(
+        "    body, size",
+        "    if event.get('caption'):\n        tempfile.mkstemp(prefix=event['caption'])\n    body, size",
+    )
+    passed, text = found(exercise, source)
+    assert passed == [True, True, True, True, False], text
+    assert "the instance still has it, in /" in text

@@ -2,7 +2,7 @@
 
 Looked at while the handler runs: the most memory that Python objects took, which files it opened for writing or which
 directories it made (those still there afterwards are left behind), and what the processes that it started could be seen
-with. After it: which names at the top of app.py still hold what the customer sent.
+with. After it: which names at the top of app.py, and which files, still hold what the customer sent.
 """
 
 import contextlib
@@ -21,6 +21,7 @@ _vault = importlib.import_module("vault")
 _app = importlib.import_module("app")
 
 _STARTS = ("subprocess.Popen", "os.exec", "os.posix_spawn", "os.spawn")
+_BEGINNING = 2**16
 _watched: list["Watch"] = []
 
 
@@ -32,6 +33,7 @@ class Watch:
         self.made: list[str] = []
         self.commands: list[str] = []
         self.environments: list[str] = []
+        self.files: list[str] = []
 
     def see(self, event: str, args: tuple[Any, ...]) -> None:
         """One thing that the interpreter is about to do."""
@@ -39,12 +41,26 @@ class Watch:
             self.written.append(os.path.abspath(os.fsdecode(args[0])))
         elif event == "os.mkdir":
             self.made.append(os.path.abspath(os.fsdecode(args[0])))
+        elif event in ("os.rename", "os.link"):
+            self.written.append(os.path.abspath(os.fsdecode(args[1])))
         elif event == "os.system":
-            self.commands.append(os.fsdecode(args[0]))
-            self.environments.append(repr(os.environ))
+            self._start(os.fsdecode(args[0]), repr(os.environ))
         elif event in _STARTS:
-            self.commands.append(repr(args[:-1]))
-            self.environments.append(repr(args[-1] or os.environ))
+            self._start(repr(args[:-1]), repr(args[-1] or os.environ))
+
+    def _start(self, command: str, environment: str) -> None:
+        self.commands.append(command)
+        self.environments.append(environment)
+        # What is in its files now may be gone when the process has ended.
+        self.files += self.readable().values()
+
+    def readable(self) -> dict[str, str]:
+        """The beginning of each file that it wrote and that is still there."""
+        texts = {}
+        for path in filter(os.path.isfile, self.written):
+            with open(path, "rb") as file:
+                texts[path] = file.read(_BEGINNING).decode(errors="replace")
+        return texts
 
 
 def _hook(event: str, args: tuple[Any, ...]) -> None:
@@ -67,6 +83,7 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
             peak = tracemalloc.get_traced_memory()[1]
             tracemalloc.stop()
     key = _vault.signing_key()
+    still_there = kept(str(event.get("caption") or ""), watch)
     return {
         "answer": answer,
         "raised": raised,
@@ -74,7 +91,7 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
         "left": removed(watch),
         "key": key,
         "shown_in": shown(key, watch),
-        "kept_in": kept(str(event.get("caption") or "")),
+        "kept_in": still_there,
         "started": len(watch.commands),
     }
 
@@ -107,13 +124,14 @@ def removed(watch: Watch) -> list[int]:
 
 def shown(key: str, watch: Watch) -> list[str]:
     """Where a neighbour could have read the key while the handler's processes ran."""
-    places = {"command line": watch.commands, "environment": watch.environments}
+    places = {"command line": watch.commands, "environment": watch.environments, "file": watch.files}
     return [place for place, texts in places.items() if any(key in text for text in texts)]
 
 
-def kept(text: str) -> list[str]:
-    """The names at the top of app.py whose values hold the text."""
+def kept(text: str, watch: Watch) -> list[str]:
+    """The names at the top of app.py whose values hold the text, and the files that the handler wrote and that do."""
     names = {
         name: (value, getattr(value, "__defaults__", None)) for name, value in vars(_app).items() if name[:2] != "__"
     }
-    return [name for name, values in names.items() if text and text in repr(values)]
+    files = [path for path, content in watch.readable().items() if text in path + content]
+    return [name for name, values in names.items() if text in repr(values)] + files if text else []
