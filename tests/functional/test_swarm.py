@@ -187,15 +187,10 @@ def test_an_update_to_what_is_never_healthy_is_rolled_back_by_the_engine(
     assert engine.services.get(name_of(swarm)).attrs["UpdateStatus"]["State"] == "rollback_completed"
 
 
-def test_a_neighbour_that_goes_leaves_the_swarm_to_the_others(
-    engine: Any, swarm: SwarmDeployment, tmp_path: Path
-) -> None:
-    with swarm.beside(written(tmp_path)) as neighbour:
-        name = name_of(neighbour)
-        assert {name, name_of(swarm)} <= set(services(engine))
-    assert name not in services(engine)
+def test_a_swarm_that_a_service_is_in_is_not_left(engine: Any, swarm: SwarmDeployment) -> None:
+    assert docker_swarm.is_made_here(engine)
     assert not docker_swarm.leave_unused(engine)
-    assert swarm.invoke({}).payload["version"] == 1
+    assert name_of(swarm) in services(engine)
 
 
 def test_an_engine_that_does_not_manage_its_swarm_is_refused(engine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
