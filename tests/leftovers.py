@@ -131,6 +131,8 @@ def _half_made() -> Iterator[str]:
 def directories() -> Iterator[str]:
     """What sessions left in this process's own place."""
     for directory in (state_dir() / "sessions").glob("*"):
-        content = sorted(path.name for path in directory.iterdir()) if directory.is_dir() else []
+        # What begins with a dot is a note of the session to itself, and goes with it.
+        inside = directory.iterdir() if directory.is_dir() else ()
+        content = sorted(path.name for path in inside if not path.name.startswith("."))
         if directory.name != session_id() or content:
             yield f"directory {directory} ({', '.join(content[:5]) or 'empty'})"

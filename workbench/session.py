@@ -23,6 +23,9 @@ import psutil
 
 VARIABLE = "WORKBENCH_SESSION"
 
+ENGINE_NOTE = ".engine"
+"""The file in a session's directory that `note_engine` makes."""
+
 UNFINISHED = ".unfinished-"
 """How names begin of what is being made in the cache; see `unfinished_prefix`."""
 
@@ -71,6 +74,11 @@ def session_dir() -> Path:
     if VARIABLE not in os.environ:  # the owner removes it at its end; whoever inherited the session does not
         _remove_at_exit(os.getpid(), path)
     return path
+
+
+def note_engine() -> None:
+    """Note that this session has asked a Docker Engine for something: if killed, it may have left it there."""
+    (session_dir() / ENGINE_NOTE).touch()
 
 
 def remove_session_dir() -> None:

@@ -11,7 +11,7 @@ from tests.browser import jupyter
 expect.set_options(timeout=60_000)  # an upper bound for a busy machine; what is there sooner is seen sooner
 
 PICTURES = jupyter.PROJECT / "build" / "screenshots"
-RUN_MS = 150_000
+RUN_MS = 240_000
 WIDTH, HEIGHT, PICTURE_HEIGHT = 1280, 14_000, 1500
 
 

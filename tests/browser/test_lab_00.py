@@ -11,7 +11,7 @@ from tests.browser import jupyter
 from tests.browser.learner import RUN_MS, cell, open_notebook, picture, run, run_all
 from tests.needs import needs
 
-pytestmark = [needs("chromium"), pytest.mark.timeout(300)]
+pytestmark = [needs("chromium"), pytest.mark.timeout(500)]
 
 
 def test_a_learner_predicts_measures_and_sees_that_nothing_is_left(page: Page, lab: jupyter.Lab) -> None:

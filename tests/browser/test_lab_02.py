@@ -12,7 +12,7 @@ from tests.browser.learner import RUN_MS, cell, open_notebook, picture, run, run
 from tests.needs import needs
 from workbench.isolation import best, techniques
 
-pytestmark = [needs("chromium"), pytest.mark.timeout(400)]
+pytestmark = [needs("chromium"), pytest.mark.timeout(500)]
 
 KEPT = {
     "lab02.heaviest": "sandbox",

@@ -15,7 +15,16 @@ from tests.needs import needs
 from workbench import cleaning
 from workbench.isolation import cgroups
 from workbench.service import Resources
-from workbench.session import UNFINISHED, VARIABLE, cache_dir, session_dir, session_id, state_dir, unfinished_prefix
+from workbench.session import (
+    ENGINE_NOTE,
+    UNFINISHED,
+    VARIABLE,
+    cache_dir,
+    session_dir,
+    session_id,
+    state_dir,
+    unfinished_prefix,
+)
 
 pytestmark = [pytest.mark.usefixtures("alone"), pytest.mark.timeout(600)]
 
@@ -173,6 +182,7 @@ def test_a_dry_run_names_and_removes_nothing(dead: str) -> None:
 def test_an_engine_that_is_away_is_said_and_remembered(dead: str, monkeypatch: pytest.MonkeyPatch) -> None:
     left = state_dir() / "sessions" / dead
     left.mkdir(parents=True)
+    (left / ENGINE_NOTE).touch()
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
     cleaned = cleaning.clean()
     assert len(cleaned.remarks) == 1
@@ -181,6 +191,14 @@ def test_an_engine_that_is_away_is_said_and_remembered(dead: str, monkeypatch: p
     assert left.is_dir(), "the next start has to see that something may be left"
     monkeypatch.undo()
     assert str(left) in cleaning.clean().directories
+
+
+def test_a_session_that_used_no_engine_waits_for_none(dead: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = state_dir() / "sessions" / dead
+    left.mkdir(parents=True)
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+    assert str(left) in cleaning.clean().directories
+    assert not left.exists()
 
 
 def test_half_made_entries_of_the_cache_go_unless_somebody_makes_them(dead: str) -> None:

@@ -66,10 +66,8 @@ def clean(*, instances: tuple[str, ...] = (), dry_run: bool = False) -> Cleaned:
     scope = Scope(frozenset(instances))
     removed: dict[str, tuple[str, ...]] = {}
     remarks: list[str] = []
-    unreachable = False
-    for kind, find in _kinds():
-        if unreachable and kind == "directories":
-            continue  # they are the reminder that somebody has to come back: the next start looks for them
+    unreachable: list[engine.Unreachable] = []
+    for kind, find in _kinds(lambda: not unreachable):
         lines: list[str] = []
         try:
             for leftover in find(scope):
@@ -78,12 +76,12 @@ def clean(*, instances: tuple[str, ...] = (), dry_run: bool = False) -> Cleaned:
         except engine.Unreachable as error:
             if not unreachable:
                 remarks.append(_not_looked_at(error))
-            unreachable = True
+            unreachable.append(error)
         removed[kind] = tuple(lines)
     return Cleaned(**removed, remarks=tuple(remarks), dry_run=dry_run)
 
 
-def _kinds() -> tuple[tuple[str, Callable[[Scope], Iterator[Leftover]]], ...]:
+def _kinds(reachable: Callable[[], bool]) -> tuple[tuple[str, Callable[[Scope], Iterator[Leftover]]], ...]:
     # Services first, as a Swarm replaces their containers, then these, or the engine would restart or complain about
     # processes that vanish; cgroups when empty; mounts before the directories that they are in.
     return (
@@ -95,7 +93,7 @@ def _kinds() -> tuple[tuple[str, Callable[[Scope], Iterator[Leftover]]], ...]:
         ("processes", processes.find),
         ("cgroups", cgroups.find),
         ("mounts", files.find_mounts),
-        ("directories", files.find_directories),
+        ("directories", lambda scope: files.find_directories(scope, reachable=reachable())),
         ("unfinished", files.find_unfinished),
     )
 
@@ -110,6 +108,6 @@ def _removed(leftover: Leftover, remarks: list[str]) -> bool:
 
 def _not_looked_at(error: engine.Unreachable) -> str:
     return (
-        f"Containers, networks and images were not looked at ({str(error).rstrip('.')}), and session directories stay "
-        "until they are. Run `workbench clean` again when Docker Engine answers."
+        f"Containers, networks and images were not looked at ({str(error).rstrip('.')}), and what sessions "
+        "that used it left in directories stays until they are. Run `workbench clean` again when Docker Engine answers."
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 
 from workbench.cleaning import clean
-from workbench.session import remove_session_dir_of_the_dead
+from workbench.session import ENGINE_NOTE, remove_session_dir_of_the_dead, session_id, state_dir
 
-if not clean(instances=tuple(sys.argv[1:])).remarks:
+incomplete = clean(instances=tuple(sys.argv[1:])).remarks
+if not (incomplete and (state_dir() / "sessions" / session_id() / ENGINE_NOTE).exists()):
     remove_session_dir_of_the_dead()

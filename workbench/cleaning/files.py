@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from workbench.cleaning.scope import Leftover, Scope
-from workbench.session import UNFINISHED, cache_dir, session_id, state_dir
+from workbench.session import ENGINE_NOTE, UNFINISHED, cache_dir, session_id, state_dir
 
 _DETACH = 2
 """MNT_DETACH of umount(2): taken out of the tree at once, also when something has it open."""
@@ -32,10 +32,16 @@ def find_mounts(scope: Scope) -> Iterator[Leftover]:
             yield Leftover(place, lambda place=place: _unmount(place))  # type: ignore[misc]
 
 
-def find_directories(scope: Scope) -> Iterator[Leftover]:
-    """Each dead session's directory, and those of the named instances in our own."""
+def find_directories(scope: Scope, *, reachable: bool = True) -> Iterator[Leftover]:
+    """Each dead session's directory, and those of the named instances in our own.
+
+    Where no engine could be reached, that of a session which used one stays, as the reminder that somebody has to come
+    back: the next start looks for them.
+    """
     for directory in _listed(state_dir() / "sessions"):
         if scope.takes(directory.name):
+            if not reachable and (directory / ENGINE_NOTE).exists():
+                continue
             yield Leftover(str(directory), lambda directory=directory: _remove(directory))  # type: ignore[misc]
         elif directory.name == session_id():
             for inner in _listed(directory):  # NAME or NAME.SUFFIX

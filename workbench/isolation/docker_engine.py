@@ -11,6 +11,7 @@ import docker
 import docker.errors
 
 from workbench.errors import CapabilityMissing, DeploymentError
+from workbench.session import note_engine
 
 REFUSED = (docker.errors.DockerException, OSError)
 """What docker-py raises; requests' errors come through, and are OSErrors."""
@@ -28,6 +29,7 @@ def client(owner: int) -> docker.DockerClient:
         made.ping()
     except REFUSED as error:
         raise CapabilityMissing(f"Docker Engine cannot be reached ({error})", _REMEDY) from error
+    note_engine()
     return made
 
 

@@ -104,4 +104,5 @@ def _cgroups(session: str) -> Iterator[str]:
 
 def _directories(session: str) -> Iterator[str]:
     with contextlib.suppress(OSError):
-        yield from (str(path) for path in sorted((state_dir() / "sessions" / session).iterdir()))
+        inside = sorted((state_dir() / "sessions" / session).iterdir())
+        yield from (str(path) for path in inside if not path.name.startswith("."))  # notes of the session to itself
