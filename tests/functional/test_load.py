@@ -277,6 +277,8 @@ def test_a_generator_told_to_stop_gives_what_it_has(how: str) -> None:
     assert 0 < len(result["status"]) < 3000
 
 
+@pytest.mark.timeout(600)
+@pytest.mark.usefixtures("alone")
 def test_a_generator_whose_owner_is_killed_ends() -> None:
     owner = """
 import sys, time

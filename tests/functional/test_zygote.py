@@ -516,6 +516,8 @@ print(os.getuid(), sorted(restored.enforced), marks, flush=True)
 """
 
 
+@pytest.mark.timeout(600)
+@pytest.mark.usefixtures("alone")
 @pytest.mark.parametrize("frozen", [False, True], ids=["running", "frozen"])
 def test_nothing_outlives_an_owner_that_was_killed(code: Path, frozen: bool) -> None:
     name = f"zy-orphan-{os.getpid()}-{next(_numbers)}"

@@ -57,13 +57,14 @@ class Cleaned:
                 yield field.name, getattr(self, field.name)
 
 
-def clean(*, instances: tuple[str, ...] = (), dry_run: bool = False) -> Cleaned:
+def clean(*, instances: tuple[str, ...] = (), own: bool = False, dry_run: bool = False) -> Cleaned:
     """Remove what dead sessions left; with `dry_run` only say what that would be.
 
-    `instances` names some of this session to be removed too (their owner was killed, the session's was not). May be
-    interrupted and called again, and run several times at once.
+    `instances` names some of this session to be removed too (their owner was killed, the session's was not). With `own`
+    only this session's: a keeper has its own to see to, and not to wait for what others left. May be interrupted and
+    called again, and run several times at once.
     """
-    scope = Scope(frozenset(instances))
+    scope = Scope(frozenset(instances), own)
     removed: dict[str, tuple[str, ...]] = {}
     remarks: list[str] = []
     unreachable: list[engine.Unreachable] = []

@@ -26,15 +26,16 @@ class Leftover:
 
 @dataclass(frozen=True)
 class Scope:
-    """What may be removed: all of a dead session, and of our own session these instances."""
+    """What may be removed: all of a dead session, or with `own` of this one alone, and of our own these instances."""
 
     instances: frozenset[str] = frozenset()
+    own: bool = False
 
     def takes(self, session: str) -> bool:
         """Whether `session` is the name of one, and dead."""
         if not _SESSION.fullmatch(session):  # somebody else's name
             return False
-        return not is_alive(session)
+        return not is_alive(session) and (not self.own or session == session_id())
 
     def takes_instance(self, session: str, name: str) -> bool:
         """Whether instance `name` of `session` may go."""

@@ -8,9 +8,8 @@ import socket
 import subprocess
 import sys
 import textwrap
-import threading
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import docker
 import docker.errors
 import pytest
 
+from tests.functional.deployments.relay import Relay
 from tests.functional.sandboxes.boxes import eventually
 from tests.needs import needs
 from workbench import cleaning
@@ -271,71 +271,28 @@ def test_changed_code_makes_one_layer_anew_and_nothing_is_left(engine: docker.Do
 def test_an_engine_that_dies_does_not_keep_a_deployment_from_closing(
     engine: docker.DockerClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with _relayed(tmp_path / "engine.sock") as die:
-        monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/engine.sock")
-        docker_engine.client.cache_clear()
-        try:
-            deployment = container.deploy(write(tmp_path / "mine"), "docker")
-            names = [instance.instance_id for instance in deployment.instances()]
-            tags = [_tag(engine, deployment)]
-            die()
-            with pytest.raises(DeploymentError, match=r"docker version.*workbench clean"):
-                deployment.close()
-            deployment.close()
-        finally:
-            monkeypatch.undo()
-            docker_engine.client.cache_clear()
-            for name in names:
-                assert eventually(lambda name=name: engine.api.inspect_container(name)["State"]["Status"] == "exited")
-                engine.api.remove_container(name, force=True)
-                engine.api.remove_network(name)
-            for tag in tags:
-                engine.images.remove(tag)
-
-
-@contextlib.contextmanager
-def _relayed(path: Path) -> Iterator[Callable[[], None]]:
-    """The real engine behind a socket of its own, until it is told to die: to its clients the engine's death."""
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(str(path))
-    listener.listen(64)
-    ends: list[socket.socket] = [listener]
-    threads: list[threading.Thread] = []
-
-    def pump(source: socket.socket, target: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                target.sendall(data)
-            target.shutdown(socket.SHUT_WR)
-
-    def serve() -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = listener.accept()
-                behind = socket.socket(socket.AF_UNIX)
-                behind.connect("/var/run/docker.sock")
-                ends.extend((client, behind))
-                for pair in ((client, behind), (behind, client)):
-                    threads.append(threading.Thread(target=pump, args=pair, daemon=True))
-                    threads[-1].start()
-
-    server = threading.Thread(target=serve, daemon=True)
-    server.start()
-
-    def die() -> None:
-        path.unlink(missing_ok=True)
-        for end in ends:
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-            end.close()
-
+    relay = Relay(tmp_path / "engine.sock", engine.api._custom_adapter.socket_path)
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/engine.sock")
+    docker_engine.client.cache_clear()
+    names: list[str] = []
+    tags: list[str] = []
     try:
-        yield die
+        deployment = container.deploy(write(tmp_path / "mine"), "docker")
+        names += [instance.instance_id for instance in deployment.instances()]
+        tags.append(_tag(engine, deployment))
+        relay.die()
+        with pytest.raises(DeploymentError, match=r"docker version.*workbench clean"):
+            deployment.close()
+        deployment.close()
     finally:
-        die()
-        server.join(5)
-        for thread in threads:
-            thread.join(5)
+        monkeypatch.undo()
+        docker_engine.client.cache_clear()
+        for name in names:
+            assert eventually(lambda name=name: engine.api.inspect_container(name)["State"]["Status"] == "exited")
+            engine.api.remove_container(name, force=True)
+            engine.api.remove_network(name)
+        for tag in tags:
+            engine.images.remove(tag)
 
 
 def test_the_kinds_of_builds_are_measured(engine: docker.DockerClient, tmp_path: Path) -> None:

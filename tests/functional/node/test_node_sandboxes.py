@@ -243,6 +243,8 @@ def test_what_it_prints_comes_out(box: Sandbox) -> None:
     assert "\tINFO\tmodule loaded" in "".join(seen)
 
 
+@pytest.mark.timeout(600)
+@pytest.mark.usefixtures("alone")
 @pytest.mark.parametrize("busy", [False, True], ids=["idle", "busy"])
 def test_nothing_outlives_an_owner_that_was_killed(backend: str, code: Path, busy: bool) -> None:
     name = f"nodeorphan-{os.getpid()}-{next(_numbers)}"

@@ -316,6 +316,8 @@ def test_what_hosts_no_function_says_so(launch: Launch) -> None:
         launch("lambda_host.py")
 
 
+@pytest.mark.timeout(600)
+@pytest.mark.usefixtures("alone")
 @pytest.mark.parametrize("frozen", [False, True], ids=["running", "frozen"])
 def test_nothing_outlives_an_owner_that_was_killed(backend: str, code: Path, tmp_path: Path, frozen: bool) -> None:
     name = f"orphan-{os.getpid()}-{next(_numbers)}"
