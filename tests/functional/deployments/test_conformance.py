@@ -1,7 +1,8 @@
 """What every deployment does, on every sandbox it can use: one suite, so that a comparison compares like with like.
 
 Tests that leave a deployment as they found it share one for each combination (`shared`); the others get their own
-(`deployed`). What a combination lacks, and why, stands beside it in COMBINATIONS.
+(`deployed`). What a combination lacks, and why, stands beside it in COMBINATIONS. Long, as it is one list of promises
+that is read as a whole.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Long-running deployments in operation: updated and rolled back under load, healed, scaled by their load, drained."""
+"""Long-running deployments in operation: updated and rolled back under load, healed, scaled by their load, drained.
+
+Long, as all of it is asked of the same few services, which stand here once.
+"""
 
 from __future__ import annotations
 

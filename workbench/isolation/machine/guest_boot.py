@@ -56,16 +56,16 @@ class Order:
         """As the shell commands that `guest_init.sh` reads."""
         disks = [f"/dev/vd{letter}" for letter in _DISKS[: len(self.mounts) + 1]]
         mount = [
-            f'mount -t ext4 -o ro,noatime,nodev,nosuid {disk} /root/{place} || say "failed {place}"'
+            f'mount -t ext4 -o ro,noatime,nodev,nosuid {disk} /system/{place} || say "failed {place}"'
             for disk, place in zip(disks[1:], self.mounts, strict=True)
         ]
         program, *arguments = self.argv
-        waiting = shlex.join(("chroot", "/root", *self.renewing)) if self.renewing else "while read -r _; do :; done"
+        waiting = shlex.join(("chroot", "/system", *self.renewing)) if self.renewing else "while read -r _; do :; done"
         start = [
             *("env", "-i", *(f"{name}={value}" for name, value in self.environment.items())),
             *(
                 "chroot",
-                "/root",
+                "/system",
                 "/run/busybox",
                 "setpriv",
                 "--nnp",
@@ -125,7 +125,7 @@ def _common(kernel: Kernel) -> Path:
 
 def _write_common(path: Path, program: Path, kernel: Kernel) -> None:
     with Initramfs(path) as archive:
-        for name in ("proc", "dev", "root", "sys"):
+        for name in ("proc", "dev", "system", "sys"):
             archive.directory(name)
         archive.data("/bin/busybox", program.read_bytes(), 0o755)
         for name in _APPLETS:

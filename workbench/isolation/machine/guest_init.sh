@@ -15,19 +15,19 @@ while [ ! -b "$LAST_DISK" ] || ! ls /dev/vport*p2 >/dev/null 2>&1; do
     [ "$tries" -lt 500 ] || { say "failed the disks or the channel did not appear"; poweroff -f; }
     usleep 10000
 done
-mount -t ext4 -o ro,noatime /dev/vda /root || say "failed the root file system"
+mount -t ext4 -o ro,noatime /dev/vda /system || say "failed the root file system"
 mount_disks
-mount -t proc -o hidepid=2 proc /root/proc
-mount -t tmpfs -o "nosuid,nodev,mode=1777,size=${TMP_MB}m" tmp /root/tmp
-mount -t tmpfs -o nosuid,mode=755 run /root/run
-mount -t tmpfs -o nosuid,mode=755 dev /root/dev
-mkdir -m 1777 /root/dev/shm
+mount -t proc -o hidepid=2 proc /system/proc
+mount -t tmpfs -o "nosuid,nodev,mode=1777,size=${TMP_MB}m" tmp /system/tmp
+mount -t tmpfs -o nosuid,mode=755 run /system/run
+mount -t tmpfs -o nosuid,mode=755 dev /system/dev
+mkdir -m 1777 /system/dev/shm
 for node in "null 1 3" "zero 1 5" "full 1 7" "random 1 8" "urandom 1 9"; do
     set -- $node
-    mknod -m 666 "/root/dev/$1" c "$2" "$3"
+    mknod -m 666 "/system/dev/$1" c "$2" "$3"
 done
-ln -s /proc/self/fd /root/dev/fd
-cp /bin/busybox /root/run/busybox
+ln -s /proc/self/fd /system/dev/fd
+cp /bin/busybox /system/run/busybox
 hostname "$HOST"
 ip link set lo up
 ip addr add 10.0.2.15/24 dev eth0
