@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from typing import Any
 
 # Python runs isolated (-I), which leaves out the script's own directory.
 sys.path.append(os.path.dirname(os.path.abspath(__file__)))
 
 import wb_control  # type: ignore[import-not-found]
+
+TYPE_CHECKING = False  # typing itself would cost a millisecond
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def main() -> int:

@@ -16,7 +16,10 @@ import os  # noqa: E402
 import socket  # noqa: E402
 import stat  # noqa: E402
 import sys  # noqa: E402
-from typing import Any  # noqa: E402
+
+TYPE_CHECKING = False  # typing itself would cost a millisecond
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Port:

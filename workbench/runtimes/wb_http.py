@@ -12,10 +12,12 @@ import socket
 import struct
 import sys
 import threading
-import traceback
-from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
+
+TYPE_CHECKING = False  # typing itself would cost a millisecond
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 MAX_BODY = 6 * 1024 * 1024
 """Bytes; AWS Lambda's limit of a synchronous invocation's payload (Lambda quotas)."""
@@ -269,6 +271,8 @@ class Server:
             try:
                 answer = self._answer(request)
             except Exception:
+                import traceback
+
                 traceback.print_exc()
                 answer = (500, [("Content-Type", "application/json")], b'{"message":"Internal Server Error"}')
             keep = request.keep_alive and not self._stopping

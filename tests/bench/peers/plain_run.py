@@ -1,4 +1,8 @@
-"""`docker run` of an image that our container deployment builds, as anybody starts it: no limit, nothing dropped."""
+"""`docker run` of an image that our container deployment builds, as anybody starts it: no limit, nothing dropped.
+
+On the network that the engine gives to everybody, or on one that was made for it, as ours are: for those the engine
+starts a name server of its own in each container, which takes it longer than all that we add.
+"""
 
 from __future__ import annotations
 
@@ -26,9 +30,9 @@ _PATIENCE_S = 60.0
 class PlainRun:
     """A container for every start, by the command line or, with `api`, through the engine's API."""
 
-    def __init__(self, image: str, *, api: bool = False) -> None:
-        self.name = "docker run (API)" if api else "docker run"
-        self._image, self._api = image, api
+    def __init__(self, image: str, *, api: bool = False, network: str = "") -> None:
+        self.name = ("docker run (API)" if api else "docker run") + (" --network" if network else "")
+        self._image, self._api, self._network = image, api, network
         self._client = docker.from_env(timeout=60)
         self._fresh = Fresh()
 
@@ -43,13 +47,17 @@ class PlainRun:
 
     def _by_command(self, port: int) -> str:
         command = ["docker", "run", "--detach", f"--publish=127.0.0.1:{port}:{_PORT}"]
+        command += [f"--network={self._network}"] if self._network else []
         command += ["--label=workbench=1", f"--label=workbench.session={session_id()}", self._image]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
     def _by_api(self, port: int) -> str:
         labels = {"workbench": "1", "workbench.session": session_id()}
         ports = {f"{_PORT}/tcp": ("127.0.0.1", port)}
-        return str(self._client.containers.run(self._image, detach=True, labels=labels, ports=ports).id)
+        network = self._network or None
+        return str(
+            self._client.containers.run(self._image, detach=True, labels=labels, ports=ports, network=network).id
+        )
 
 
 class Launched:
