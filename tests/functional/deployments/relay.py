@@ -50,9 +50,11 @@ class Relay:
             engine = socket.socket(socket.AF_UNIX)
             engine.connect(self._engine)
             with self._lock:
-                self._open += (client, engine)
-                if self._dead:
+                if self._dead:  # accepted just before: its client must see that, too
+                    client.close()
+                    engine.close()
                     return
+                self._open += (client, engine)
                 self._start(self._pass_on, client, engine)
                 self._start(self._pass_on, engine, client)
 
