@@ -515,7 +515,7 @@ def test_closing_after_the_engine_died_ends_and_says_what_is_left(
 
 
 def _end_of(container: Any) -> int:
-    """The exit status of a container that ends by itself; one that was frozen, as an idle function is, once it thaws."""
+    """The exit status of a container that ends by itself; of a frozen one, as an idle function is, once it thaws."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         container.reload()
