@@ -85,6 +85,8 @@ COMBINATIONS = [
     Combination("serverless", "namespaces", ("namespaces",), lacks=ON_DEMAND | NO_ENGINE),
     Combination("serverless", "docker", ("docker",), lacks=ON_DEMAND),
 ]
+if os.environ.get("WORKBENCH_BOOTED"):  # the deployment above without its snapshot: minutes more, so only when asked
+    COMBINATIONS.append(Combination("vm", "qemu", ("qemu",), lacks=NO_ENGINE))
 
 
 def having(*features: str) -> pytest.MarkDecorator:
