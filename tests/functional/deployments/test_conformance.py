@@ -28,7 +28,7 @@ from workbench.deployment import Deployment
 from workbench.deployments import deploy, health
 from workbench.errors import DeploymentError, HandlerError, InvocationError, InvocationTimeout
 from workbench.instance import InstanceState
-from workbench.isolation import docker_engine, docker_service
+from workbench.isolation.engine import docker_engine, docker_service
 from workbench.samples import sample
 from workbench.service import Resources, Service
 

@@ -28,7 +28,7 @@ from workbench.deployments.replica import INVOKE_PATH
 from workbench.errors import CapabilityMissing, DeploymentError, WorkbenchError
 from workbench.experiments import image_build
 from workbench.image import image_context
-from workbench.isolation import bases, docker_build, docker_engine, docker_image
+from workbench.isolation.engine import bases, docker_build, docker_engine, docker_image
 from workbench.labs import owned
 from workbench.service import Resources, Service
 from workbench.session import session_id
@@ -321,7 +321,7 @@ def test_what_a_killed_session_left_is_cleaned(engine: docker.DockerClient, tmp_
         import sys
         from pathlib import Path
         from workbench.deployments.images import Images
-        from workbench.isolation import docker_network
+        from workbench.isolation.engine import docker_network
         from workbench.service import Service
         from workbench.session import session_id
         import docker
