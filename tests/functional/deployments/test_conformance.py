@@ -391,6 +391,7 @@ def test_update_brings_the_new_version_and_fails_nobody(
     with ThreadPoolExecutor(1) as threads:
         calling = threads.submit(call)
         try:
+            until(lambda: versions)  # somebody is being served when it begins
             deployed.update(write_service(HANDLER.replace("VERSION = 1", "VERSION = 2")))
         finally:
             updated.set()
