@@ -19,6 +19,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+runs = typer.Typer(help="Look at runs, compare and export them.", no_args_is_help=True)
+app.add_typer(runs, name="runs")
+
 # Heavy modules are imported inside the command that needs them, so that `serve` stays small and `--help` quick.
 
 
@@ -154,6 +157,52 @@ def image(
     from workbench import main_job
 
     typer.echo(main_job.write_image(main_job.find_service(service, handler, memory_mb, timeout_s), base, out))
+
+
+@runs.command("list")
+def runs_list(
+    places: Annotated[
+        list[Path] | None, typer.Argument(help="Where to look; default: out/ and its neighbours.")
+    ] = None,
+) -> None:
+    """List the runs below some directories, the newest first."""
+    from workbench.runs import job
+
+    job.list_runs(places or [])
+
+
+@runs.command("show")
+def runs_show(
+    run: Annotated[str, typer.Argument(help="A run's file, its directory, or the name of a recorded run.")],
+) -> None:
+    """Show a run: percentiles with intervals, drift, and how many samples would tell more."""
+    from workbench.runs import job
+
+    job.show(run)
+
+
+@runs.command("compare")
+def runs_compare(
+    first: Annotated[str, typer.Argument(help="The run that the other is set in relation to.")],
+    second: Annotated[str, typer.Argument(help="The run that may be faster or slower.")],
+    across_machines: Annotated[bool, typer.Option("--across-machines", help="Though the machines differ.")] = False,
+    across_services: Annotated[bool, typer.Option("--across-services", help="Though the services differ.")] = False,
+) -> None:
+    """Compare two runs: how many times longer the second took, and whether that is more than noise."""
+    from workbench.runs import job
+
+    job.compare(first, second, across_machines=across_machines, across_services=across_services)
+
+
+@runs.command("export")
+def runs_export(
+    files: Annotated[list[str], typer.Argument(help="Runs, as for show; all go into one table.")],
+    to: Annotated[Path, typer.Option(help="A .csv or .parquet file; an earlier export there is replaced.")],
+) -> None:
+    """Write every sample of some runs to a table, a row each."""
+    from workbench.runs import job
+
+    job.export(files, to)
 
 
 @app.command()

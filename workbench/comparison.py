@@ -94,7 +94,7 @@ class _Job:
     """The run as it grows, on disk after every step."""
 
     def __init__(self, service: dict[str, Any], path: Path | None) -> None:
-        self.run = Run(service, environment({}), complete=False)
+        self.run = Run(service, {**environment({}), **_load_average()}, complete=False)
         self._path = path
         self._began_s = time.monotonic()
 
@@ -214,6 +214,11 @@ def environment(isolation: dict[str, str]) -> dict[str, Any]:
         "isolation": isolation,
         "notes": [],
     }
+
+
+def _load_average() -> dict[str, float]:
+    """What else the machine has to do, before the job adds to it: processes waiting, over the last minute."""
+    return {"load_average": round(os.getloadavg()[0], 2)} if hasattr(os, "getloadavg") else {}
 
 
 def _cpu() -> str:

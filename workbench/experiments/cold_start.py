@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +27,7 @@ class _Taken:
     warm: list[InvocationResult] = field(default_factory=list)
     warmups: list[float] = field(default_factory=list)
     refused: int = 0
+    taken_s: list[float] = field(default_factory=list)
 
 
 def cold_start(
@@ -48,14 +50,17 @@ def cold_start(
     payload = {} if payload is None else payload
     taken = [_Taken(d, {i.instance_id for i in d.instances()}) for d in deployments]
     rounds = warmups + samples
+    began = time.monotonic()
     with keeping(lambda: tuple(_measurement(t, complete=False) for t in taken)):
         for number in range(rounds):
             for place, one in enumerate(taken):
                 tell("cold start", number * len(taken) + place, rounds * len(taken))
+                at_s = time.monotonic() - began
                 result = _new_instance(one, payload)
                 if number < warmups:
                     one.warmups.append(result.latency_ms)
                     continue
+                one.taken_s.append(at_s)
                 one.cold.append(result)
                 warm = [one.deployment.invoke(payload) for _ in range(warm_per_sample)]
                 one.warm += [w for w in warm if not w.cold]
@@ -111,4 +116,5 @@ def _measurement(taken: _Taken, *, complete: bool) -> Measurement:
         tuple(taken.warmups),
         detail,
         complete,
+        tuple(taken.taken_s[: len(samples)]),  # an interrupt may have come between the two
     )

@@ -26,6 +26,7 @@ RECOVERY_LIMIT_S = 30.0
 class _Taken:
     deployment: Deployment
     deploy_s: list[float] = field(default_factory=list)
+    taken_s: list[float] = field(default_factory=list)
     detail: dict[str, Any] = field(
         default_factory=lambda: {
             "package_s": [],
@@ -54,11 +55,12 @@ def delivery(
     payload = {} if payload is None else payload
     taken = [_Taken(d) for d in deployments]
     total = (rounds + 1) * len(taken)
+    began = time.monotonic()
     with keeping(lambda: tuple(_measurement(t, complete=False) for t in taken)):
         for number in range(rounds):
             for place, one in enumerate(taken):
                 tell("delivery", number * len(taken) + place, total)
-                _one_life(one, payload)
+                _one_life(one, payload, began)
         for place, one in enumerate(taken):
             tell("delivery", rounds * len(taken) + place, total)
             _look(one)
@@ -66,7 +68,7 @@ def delivery(
     return tuple(_measurement(t, complete=True) for t in taken)
 
 
-def _one_life(taken: _Taken, payload: Any) -> None:
+def _one_life(taken: _Taken, payload: Any, job_began: float) -> None:
     with versions_of(taken.deployment.service) as next_version:
         began = time.monotonic()
         first = next_version()
@@ -75,6 +77,7 @@ def _one_life(taken: _Taken, payload: Any) -> None:
         copy = taken.deployment.beside(first)
         try:
             copy.invoke(payload)
+            taken.taken_s.append(began - job_began)
             taken.deploy_s.append(time.monotonic() - began)
             _update(taken, copy, next_version(), payload)
             _recover(taken, copy, payload)
@@ -142,4 +145,5 @@ def _measurement(taken: _Taken, *, complete: bool) -> Measurement:
         Provenance("measured", how),
         detail=dict(taken.detail),
         complete=complete,
+        taken_s=tuple(taken.taken_s[: len(taken.deploy_s)]),  # an interrupt may have come between the two
     )

@@ -10,7 +10,7 @@ from workbench.findings.matrix import isolation_matrix, pressure_effects
 from workbench.findings.money import cost
 from workbench.findings.selecting import Measured
 from workbench.findings.steps import boot_phases, image_build
-from workbench.findings.summary import READINGS, compared, conclusions, emulated, findings, missing
+from workbench.findings.summary import READINGS, compared, conclusions, emulated, findings, known, missing
 from workbench.findings.wall_price import walls
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "image_build",
     "isolation",
     "isolation_matrix",
+    "known",
     "missing",
     "noisy_neighbour",
     "pressure_effects",

@@ -67,14 +67,19 @@ def conclusions(run: Run) -> tuple[str, ...]:
 
 def missing(run: Run) -> tuple[str, ...]:
     """What to know of this run before its numbers are read, for the top of the report; empty for a plain whole one."""
+    notes = list(known(run))
+    for finding in findings(run).values():
+        notes += [note for note in finding.notes if note not in notes]
+    return tuple(notes)
+
+
+def known(run: Run) -> tuple[str, ...]:
+    """What is known of the run as a whole: an emulated processor, an interruption, its own notes."""
     notes = [emulated(run)] if emulated(run) else []
     notes += [] if run.complete else ["This run was interrupted: it holds what was measured until then."]
     if not run.measurements:
         notes.append("Nothing was measured.")
-    notes += [capitalised(shortened(str(note), 300)) for note in run.environment.get("notes") or ()]
-    for finding in findings(run).values():
-        notes += [note for note in finding.notes if note not in notes]
-    return tuple(notes)
+    return (*notes, *(capitalised(shortened(str(note), 300)) for note in run.environment.get("notes") or ()))
 
 
 def emulated(run: Run) -> str:

@@ -20,6 +20,11 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in _PLACE.glob("*.json")))
 
 
+def ships(path: Path) -> bool:
+    """Whether the file at `path` is one of these."""
+    return path.suffix == ".json" and path.resolve().parent == _PLACE.resolve()
+
+
 def recorded(name: str) -> Run:
     """The recorded run of that name, its measurements with machine and date; raises RecordError where there is none."""
     path = _PLACE / f"{name}.json"

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import html
-import os
-import tempfile
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from workbench import charts
+from workbench.writing import whole
 
 _FIGURE = "application/vnd.plotly.v1+json"
 
@@ -71,13 +70,6 @@ def _title(figure: Any) -> str:
 
 def write_whole(target: Path, text: str) -> Path:
     """Write a page atomically: a reader sees the old one or the whole new one."""
-    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(name, 0o644)
-        os.replace(name, target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with whole(target) as page:
+        page.write_text(text, encoding="utf-8")
     return target

@@ -40,8 +40,12 @@ def test_deployments_take_turns(make: Any) -> None:
     several = [make(label=label) for label in "ABC"]
     for one in several:
         one.log = order
-    cold_start(*several, samples=2, warmups=1)
+    found = cold_start(*several, samples=2, warmups=1)
     assert "".join(order) == "ABCABCABC"
+    times = [m.taken_s[turn] for turn in range(2) for m in found]
+    assert times == sorted(times)
+    assert times[0] > 0  # the warm-up came first, and is not among them
+    assert all(len(m.taken_s) == len(m.samples) for m in found)
 
 
 def test_an_interrupt_keeps_what_there_was_and_says_that_it_is_not_all(make: Any) -> None:
@@ -50,6 +54,7 @@ def test_an_interrupt_keeps_what_there_was_and_says_that_it_is_not_all(make: Any
     with pytest.raises(Interrupted) as caught:
         cold_start(first, second, samples=9)
     assert [len(m.samples) for m in caught.value.measurements] == [3, 2]
+    assert [len(m.taken_s) for m in caught.value.measurements] == [3, 2]
     assert not any(m.complete for m in caught.value.measurements)
 
 
