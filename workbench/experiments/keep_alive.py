@@ -115,8 +115,8 @@ def _round(
     probes: tuple[ThreadPoolExecutor, list[_Probe]], gap_s: float, began: float, bound_s: float, tell: Progress
 ) -> list[Try]:
     pool, each = probes
-    waiting: set[Future[Try | None]] = {pool.submit(probe.attempt, gap_s) for probe in each}
-    running = waiting
+    waiting: list[Future[Try | None]] = [pool.submit(probe.attempt, gap_s) for probe in each]
+    running = set(waiting)
     while running:
         done_s = min(time.monotonic() - began, bound_s)
         tell(f"keep-alive probe: waiting {gap_s:.3g} s", int(done_s), math.ceil(bound_s))
