@@ -46,7 +46,8 @@ def strips(rows: Sequence[Row], title: str) -> go.Figure:
     for place, row in enumerate(rows):
         _add_words(figure, -place, row, logarithmic)
     if logarithmic:
-        span = [log10(min(times) * 0.8), log10(max(times) * 1.9)]
+        span = [log10(min(times) * 0.8), log10(max(times))]
+        span[1] += 0.14 * (span[1] - span[0])  # room for the words at the longest row's end
         figure.update_xaxes(type="log", range=span, tickformat=",", dtick=1 if span[1] - span[0] > 2 else "D2")
     else:
         figure.update_xaxes(range=[0, max(times, default=0) * 1.2 or 1], tickformat=",")

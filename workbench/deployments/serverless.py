@@ -35,7 +35,9 @@ def deploy(service: Service, sandbox: str = "auto", *, idle_expiry_s: float | No
         raise DeploymentError(f"Serverless has no sandbox {sandbox!r}; choose auto or one of {', '.join(SANDBOXES)}.")
     platform = Platform(sandbox, idle_expiry_s)
     try:
-        return ServerlessDeployment(service, platform, owns_platform=True)
+        deployment = ServerlessDeployment(service, platform, owns_platform=True)
+        deployment.idle_expiry_s = idle_expiry_s
+        return deployment
     except BaseException:
         platform.close()
         raise
@@ -45,6 +47,8 @@ class ServerlessDeployment:
     """One function of a platform."""
 
     pattern = "serverless"
+    idle_expiry_s: float | None = None
+    """What the platform was told when it was started; None: its default."""
 
     def __init__(self, service: Service, platform: Platform, *, owns_platform: bool) -> None:
         self.service = service

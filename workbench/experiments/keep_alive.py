@@ -65,7 +65,7 @@ def keep_alive(
             if gap_s is None or time.monotonic() - began + gap_s > within_s:
                 break
             tries += _round(probes, gap_s, began, bound_s, progress or silent)
-    (progress or silent)("keep-alive probe", math.ceil(bound_s), math.ceil(bound_s))
+    (progress or silent)("keep-alive probe in seconds", math.ceil(bound_s), math.ceil(bound_s))
     return so_far(True)
 
 
@@ -119,7 +119,7 @@ def _round(
     running = set(waiting)
     while running:
         done_s = min(time.monotonic() - began, bound_s)
-        tell(f"keep-alive probe: waiting {gap_s:.3g} s", int(done_s), math.ceil(bound_s))
+        tell(f"keep-alive probe in seconds, now {gap_s:.3g}", int(done_s), math.ceil(bound_s))
         running = wait(running, _TOLD_EVERY_S).not_done
     found = [future.result() for future in waiting]
     return [one for one in found if one is not None]

@@ -84,8 +84,8 @@ def cold_phases(measured: Measured) -> Finding:
         middles = {name: statistics.percentile(values, 50) for name, values in phase_samples(m).items()}
         if middles:
             longest = max(middles, key=lambda name: middles[name])
-            parts.append(f"{longest} in {name_of(m)} ({milliseconds(middles[longest])} at the median)")
-    title = f"The longest phase is {listed(parts)}" if parts else "No phase of a cold start could be seen"
+            parts.append(f"{longest} in {name_of(m)} ({milliseconds(middles[longest])})")
+    title = f"Longest at the median: {listed(parts)}" if parts else "No phase of a cold start could be seen"
     return Finding(title, _largest_phase(selection), selection.notes, selection.provenance)
 
 

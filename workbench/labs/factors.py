@@ -15,8 +15,11 @@ from workbench.errors import DeploymentError
 from workbench.experiments import Progress, cold_start_by
 from workbench.experiments.languages import TRIED
 from workbench.experiments.variants import MOST_RANDOM_MB, importing, of_size, with_memory
+from workbench.findings import factor
+from workbench.findings.comparing import slower_than_fastest
 from workbench.instance import InstanceState
 from workbench.invocation import InvocationResult
+from workbench.labs.walls import GROWTHS
 from workbench.records import Measurement
 from workbench.service import Service
 from workbench.session import session_dir
@@ -36,7 +39,7 @@ Levels = dict[str, Callable[[], Deployment]]
 
 
 def by_factor(
-    factor: str,
+    name: str,
     service: Service,
     payload: Any = None,
     *,
@@ -52,19 +55,30 @@ def by_factor(
     WEIGHTS; by default a few. Serverless instances start by spawn, unless the technique is the factor. Raises
     DeploymentError for a factor that there is not.
     """
-    if factor not in FACTORS:
-        raise DeploymentError(f"There is no factor {factor!r}. Choose one of: {', '.join(FACTORS)}.")
-    default, make = FACTORS[factor]
+    if name not in FACTORS:
+        raise DeploymentError(f"There is no factor {name!r}. Choose one of: {', '.join(FACTORS)}.")
+    default, make = FACTORS[name]
     chosen = tuple(default if levels is None else levels)
     with tempfile.TemporaryDirectory(dir=session_dir(), prefix="levels.") as place:
         Path(place).chmod(0o755)
-        if factor == "deployment":
+        if name == "deployment":
             made = make(chosen, service, service, Path(place))
-            return cold_start_by(factor, made, samples=samples, payload=payload, progress=progress)
+            return cold_start_by(name, made, samples=samples, payload=payload, progress=progress)
         with deploy(service, deployment, sandbox=sandbox) as base:
             made = make(chosen, service, base, Path(place))
             ready = (PROVISIONED,)
-            return cold_start_by(factor, made, samples=samples, payload=payload, ready=ready, progress=progress)
+            return cold_start_by(name, made, samples=samples, payload=payload, ready=ready, progress=progress)
+
+
+def grown(measured: Sequence[Measurement]) -> str | None:
+    """By how much the slowest level's median is above the quickest's, as one of GROWTHS; None if there is only one."""
+    _, others = slower_than_fastest({factor.level(m): m.samples for m in measured})
+    if not others:
+        return None
+    slowest = others[-1]
+    if not slowest.beyond_noise:
+        return GROWTHS[0]
+    return GROWTHS[1] if slowest.ratio <= 2 else GROWTHS[2] if slowest.ratio <= 5 else GROWTHS[3]
 
 
 class _Ready:
