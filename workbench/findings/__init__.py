@@ -4,7 +4,9 @@ escapes them."""
 
 from workbench.findings.boxes import isolation, noisy_neighbour
 from workbench.findings.burst import scaling
-from workbench.findings.cold import cold_start
+from workbench.findings.cold import cold_phases, cold_start
+from workbench.findings.expiry import cold_share, keep_alive
+from workbench.findings.factor import cold_start_by
 from workbench.findings.finding import Finding
 from workbench.findings.matrix import isolation_matrix, pressure_effects
 from workbench.findings.money import cost
@@ -18,7 +20,10 @@ __all__ = [
     "Finding",
     "Measured",
     "boot_phases",
+    "cold_phases",
+    "cold_share",
     "cold_start",
+    "cold_start_by",
     "compared",
     "conclusions",
     "cost",
@@ -27,6 +32,7 @@ __all__ = [
     "image_build",
     "isolation",
     "isolation_matrix",
+    "keep_alive",
     "known",
     "missing",
     "noisy_neighbour",
