@@ -12,6 +12,7 @@ from workbench.charts.forces import tradeoff_table
 from workbench.charts.growing import LiveLatency, live
 from workbench.charts.matrix import isolation_matrix, pressures
 from workbench.charts.money import cost
+from workbench.charts.over_time import over_time
 from workbench.charts.page import PAGE_WIDTH, javascript, to_html
 from workbench.charts.phases import cold_start
 from workbench.charts.steps import boot_phases, image_build
@@ -30,6 +31,7 @@ __all__ = [
     "javascript",
     "live",
     "noisy_neighbour",
+    "over_time",
     "pressures",
     "scaling",
     "to_html",

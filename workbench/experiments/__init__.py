@@ -7,6 +7,7 @@ progress, can be interrupted (`Interrupted` carries what there was), and leaves 
 from workbench.experiments.cold_start import cold_start
 from workbench.experiments.cost import cost
 from workbench.experiments.delivery import delivery
+from workbench.experiments.flow import Flow, flow
 from workbench.experiments.image_build import image_build
 from workbench.experiments.isolation import isolation
 from workbench.experiments.isolation_matrix import isolation_matrix
@@ -14,11 +15,13 @@ from workbench.experiments.progress import Interrupted, Progress, silent
 from workbench.experiments.scaling import scaling
 
 __all__ = [
+    "Flow",
     "Interrupted",
     "Progress",
     "cold_start",
     "cost",
     "delivery",
+    "flow",
     "image_build",
     "isolation",
     "isolation_matrix",

@@ -8,6 +8,7 @@ from workbench.findings.cold import cold_start
 from workbench.findings.finding import Finding
 from workbench.findings.matrix import isolation_matrix, pressure_effects
 from workbench.findings.money import cost
+from workbench.findings.over_time import over_time
 from workbench.findings.selecting import Measured
 from workbench.findings.steps import boot_phases, image_build
 from workbench.findings.summary import READINGS, compared, conclusions, emulated, findings, missing
@@ -29,6 +30,7 @@ __all__ = [
     "isolation_matrix",
     "missing",
     "noisy_neighbour",
+    "over_time",
     "pressure_effects",
     "scaling",
     "walls",
