@@ -59,7 +59,9 @@ def _most(shown: Sequence[tuple[Measurement, Flow]]) -> tuple[float, ...]:
     """The highest value in each row of panels."""
     rates = [max(_per_second(found, (*found.planned, *found.answered))) for _, found in shown]
     bad = [max(_per_second(f, [a + b for a, b in zip(f.throttled, f.failed, strict=True)])) for _, f in shown]
-    instances = [p[1] for m, _ in shown for entry in entries(m.detail.get("instances")) if len(p := numbers(entry)) == 2]
+    instances = [
+        p[1] for m, _ in shown for entry in entries(m.detail.get("instances")) if len(p := numbers(entry)) == 2
+    ]
     return max(rates), max(max(found.waiting) for _, found in shown), max(bad), max(instances, default=1)
 
 
@@ -97,7 +99,9 @@ def _steps(
 
 def _unanswered(figure: go.Figure, column: int, found: Flow) -> None:
     if not any(found.throttled) and not any(found.failed):
-        figure.add_annotation(text="none", x=0, y=0, showarrow=False, xanchor="left", yanchor="bottom", row=3, col=column)
+        figure.add_annotation(
+            text="none", x=0, y=0, showarrow=False, xanchor="left", yanchor="bottom", row=3, col=column
+        )
     middles = [(k + 0.5) * found.every_s for k in range(len(found.planned))]
     for name, colour, shape in _BAD:
         figure.add_trace(

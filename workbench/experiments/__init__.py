@@ -13,11 +13,13 @@ from workbench.experiments.isolation import isolation
 from workbench.experiments.isolation_matrix import isolation_matrix
 from workbench.experiments.progress import Interrupted, Progress, silent
 from workbench.experiments.scaling import scaling
+from workbench.experiments.sustainable_rate import brackets, sustainable_rate
 
 __all__ = [
     "Flow",
     "Interrupted",
     "Progress",
+    "brackets",
     "cold_start",
     "cost",
     "delivery",
@@ -27,4 +29,5 @@ __all__ = [
     "isolation_matrix",
     "scaling",
     "silent",
+    "sustainable_rate",
 ]

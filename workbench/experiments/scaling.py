@@ -131,8 +131,8 @@ def _one_burst(
     with start_load(deployment.targets(payload), burst.schedule, timeout_s=timeout_s) as load:
         started_s = load.started_s()
         itself = _scales_itself(deployment)
-        seen_to = contextlib.nullcontext([]) if itself else _operated(deployment, load, peak, payload)
-        with seen_to as failure:
+        nobody: contextlib.AbstractContextManager[list[WorkbenchError]] = contextlib.nullcontext([])
+        with nobody if itself else _operated(deployment, load, peak, payload) as failure:
             result, complete = _wait(load)
     until_s = burst.schedule.duration_s if complete else time.monotonic() - started_s
     if result.planned_s and not failure:
@@ -216,8 +216,8 @@ def _measurement(
     even = burst.schedule.kind in ("poisson", "constant")
     how = (
         f"one open-loop {'burst' if even else burst.schedule.kind} of {len(result.planned_s)} requests at "
-        f"{burst.rate_per_s:g} a second{'' if even else ' at most'} for {burst.schedule.duration_s:g} s from the resting "
-        "state; latency from the planned send time; deployments in turn"
+        f"{burst.rate_per_s:g} a second{'' if even else ' at most'} for {burst.schedule.duration_s:g} s from the "
+        "resting state; latency from the planned send time; deployments in turn"
     )
     provenance = Provenance("measured", how)
     return Measurement(

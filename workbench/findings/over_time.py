@@ -64,7 +64,8 @@ def _bad(m: Measurement) -> str:
     if not bad:
         return f"{capitalised(name_of(m))}: all {total:,} requests were answered."
     words = listed(f"{n:,} {name}" for name, n in bad.items())
-    return f"{capitalised(name_of(m))}: of {total:,} requests {words} ({significant(100 * sum(bad.values()) / total, 2)} %)."
+    share = significant(100 * sum(bad.values()) / total, 2)
+    return f"{capitalised(name_of(m))}: of {total:,} requests {words} ({share} %)."
 
 
 def _ended(flows: list[tuple[Measurement, Flow]]) -> str:
