@@ -82,6 +82,7 @@ def serve(
     secret_key: Annotated[str, typer.Option(help="Its secret; default: a new one.")] = "",
     state: Annotated[Path | None, typer.Option(help="Keep functions and accepted events here across restarts.")] = None,
     cold_start: Annotated[str, typer.Option(help="How instances are started: auto, spawn or zygote.")] = "auto",
+    idle_expiry_s: Annotated[float, typer.Option(min=0.01, help="Seconds that an idle instance is kept.")] = 600.0,
     aws_endpoint: Annotated[
         str, typer.Option(help="URL where S3, SQS, SNS and EventBridge answer, such as that of a moto server.")
     ] = "",
@@ -96,6 +97,7 @@ def serve(
         secret_key=secret_key,
         state=state,
         cold_start=cold_start,
+        idle_expiry_s=idle_expiry_s,
         aws_endpoint=aws_endpoint,
     )
 

@@ -29,11 +29,11 @@ ROLE = "arn:aws:iam::000000000000:role/workbench"
 COLD_HEADER = "X-Workbench-Cold"
 
 
-def deploy(service: Service, sandbox: str = "auto") -> ServerlessDeployment:
-    """Start a platform of its own and create the function on it."""
+def deploy(service: Service, sandbox: str = "auto", *, idle_expiry_s: float | None = None) -> ServerlessDeployment:
+    """Start a platform of its own and create the function on it; it ends instances idle for `idle_expiry_s` seconds."""
     if sandbox != "auto" and sandbox not in SANDBOXES:
         raise DeploymentError(f"Serverless has no sandbox {sandbox!r}; choose auto or one of {', '.join(SANDBOXES)}.")
-    platform = Platform(sandbox)
+    platform = Platform(sandbox, idle_expiry_s)
     try:
         return ServerlessDeployment(service, platform, owns_platform=True)
     except BaseException:
