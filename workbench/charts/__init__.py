@@ -10,11 +10,13 @@ from workbench.charts.burst import scaling
 from workbench.charts.calls import calls
 from workbench.charts.forces import tradeoff_table
 from workbench.charts.growing import LiveLatency, live
+from workbench.charts.levels import concurrency
 from workbench.charts.matrix import isolation_matrix, pressures
 from workbench.charts.money import cost
 from workbench.charts.over_time import over_time
 from workbench.charts.page import PAGE_WIDTH, javascript, to_html
 from workbench.charts.phases import cold_start
+from workbench.charts.rates import sustainable_rate
 from workbench.charts.steps import boot_phases, image_build
 from workbench.charts.walls import walls
 
@@ -24,6 +26,7 @@ __all__ = [
     "boot_phases",
     "calls",
     "cold_start",
+    "concurrency",
     "cost",
     "image_build",
     "isolation",
@@ -34,6 +37,7 @@ __all__ = [
     "over_time",
     "pressures",
     "scaling",
+    "sustainable_rate",
     "to_html",
     "tradeoff_table",
     "walls",

@@ -85,7 +85,10 @@ def _measurement(
         "median_ms": [percentile(ms, 50) for ms in answered],
         "counts": counts,
     }
-    how = f"{len(results)} batches of {batch} requests sent at the same moment to one instance; levels and handlers in turn"
+    how = (
+        f"{len(results)} batches of {batch} requests sent at the same moment to one instance; levels and handlers "
+        "in turn"
+    )
     return Measurement(
         EXPERIMENT,
         f"{name}, {level} at a time",

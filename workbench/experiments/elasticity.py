@@ -88,7 +88,8 @@ def elasticity(demanded: Stairs, supplied: Stairs, until_s: float) -> Elasticity
         sums[1] += max(s - d, 0) / max(d, 1) * span
         sums[2] += span if d > s else 0.0
         sums[3] += span if s > d else 0.0
-    return Elasticity(*(100 * total / until_s for total in sums), until_s)
+    under, over, under_time, over_time = (100 * total / until_s for total in sums)
+    return Elasticity(under, over, under_time, over_time, until_s)
 
 
 def _at(stairs: Stairs, moment: float) -> float:

@@ -20,7 +20,6 @@ EXPERIMENT = "sustainable_rate"
 REQUESTS = 420
 """In each load at least, on average: an interval of the p99 needs 368."""
 
-LEAD_S = 1.0
 LEAST_GOAL_MS = 50.0
 WARM_SAMPLES = 12
 SETTLED_WITHIN_S = 5.0
@@ -42,6 +41,7 @@ def sustainable_rate(
     precision: float = 0.1,
     each_s: float = 4.0,
     longest_s: float = 20.0,
+    lead_s: float = 1.0,
     most_trials: int = 14,
     payload: Any = None,
     seed: int = 1,
@@ -49,7 +49,7 @@ def sustainable_rate(
 ) -> tuple[Measurement, ...]:
     """Search each deployment's highest sustainable rate at a p99 goal, as it is scaled now; interleaved (A B C A B C).
 
-    A rate is *sustained* when, of an open-loop Poisson load at that rate, after a second of warm-up: the whole 95%
+    A rate is *sustained* when, of an open-loop Poisson load at that rate, after `lead_s` seconds of warm-up: the 95%
     interval of the p99 (order statistics) is within the goal, a request without a good answer counting as endless; in
     the last quarter no more than rate × goal requests wait (Little's law: more cannot, in a service within its goal,
     so the queue grows); and the generator kept up. It is *missed* when the whole interval, or the queue, is above. What
@@ -70,7 +70,7 @@ def sustainable_rate(
     _check(precision, each_s, longest_s, most_trials, most_per_s)
     tell = progress or silent
     payload = {} if payload is None else payload
-    bound_s = len(deployments) * most_trials * (LEAD_S + longest_s)
+    bound_s = len(deployments) * most_trials * (lead_s + longest_s)
     searched: list[_Searched] = []
 
     def so_far(complete: bool) -> tuple[Measurement, ...]:
@@ -88,7 +88,7 @@ def sustainable_rate(
             for one, first in zip(searched, firsts, strict=True):
                 if one.over:
                     continue
-                spent_s += _one_trial(one, goal_ms, (each_s, longest_s), payload, seed + len(one.trials))
+                spent_s += _one_trial(one, goal_ms, (lead_s, each_s, longest_s), payload, seed + len(one.trials))
                 rate = next_rate(one.trials, first, least, most_per_s, precision)
                 one.next_per_s = rate or one.next_per_s
                 one.over = _over(one, rate, most_trials, most_per_s)
@@ -111,15 +111,15 @@ def _warm_ms(deployment: Deployment, payload: Any) -> float:
     return percentile([deployment.invoke(payload).latency_ms for _ in range(WARM_SAMPLES)], 50)
 
 
-def _one_trial(one: _Searched, goal_ms: float, times_s: tuple[float, float], payload: Any, seed: int) -> float:
+def _one_trial(one: _Searched, goal_ms: float, times_s: tuple[float, float, float], payload: Any, seed: int) -> float:
     """Send one load and judge it; returns the seconds it was planned to take."""
     rate = one.next_per_s
-    each_s, longest_s = times_s
-    duration_s = LEAD_S + min(longest_s, max(each_s, REQUESTS / rate))
+    lead_s, each_s, longest_s = times_s
+    duration_s = lead_s + min(longest_s, max(each_s, REQUESTS / rate))
     timeout_s = float(one.deployment.service.resources.timeout_s)
     _settle(one.deployment, payload, goal_ms)
     result = run_load(one.deployment.targets(payload), poisson(rate, duration_s, seed), timeout_s=timeout_s)
-    one.trials.append(judge(result, rate, goal_ms, LEAD_S, duration_s))
+    one.trials.append(judge(result, rate, goal_ms, lead_s, duration_s))
     return duration_s
 
 

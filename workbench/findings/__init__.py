@@ -6,9 +6,11 @@ from workbench.findings.boxes import isolation, noisy_neighbour
 from workbench.findings.burst import scaling
 from workbench.findings.cold import cold_start
 from workbench.findings.finding import Finding
+from workbench.findings.levels import concurrency
 from workbench.findings.matrix import isolation_matrix, pressure_effects
 from workbench.findings.money import cost
 from workbench.findings.over_time import over_time
+from workbench.findings.rates import sustainable_rate
 from workbench.findings.selecting import Measured
 from workbench.findings.steps import boot_phases, image_build
 from workbench.findings.summary import READINGS, compared, conclusions, emulated, findings, missing
@@ -22,6 +24,7 @@ __all__ = [
     "cold_start",
     "compared",
     "conclusions",
+    "concurrency",
     "cost",
     "emulated",
     "findings",
@@ -33,5 +36,6 @@ __all__ = [
     "over_time",
     "pressure_effects",
     "scaling",
+    "sustainable_rate",
     "walls",
 ]

@@ -1,8 +1,8 @@
 """Work for the CPU: a chain of SHA-256 digests, as long as asked.
 
-Payload: `{"rounds": 20000, "seed": "text", "wait_ms": 0}`. Twice the rounds is twice the CPU time, so this service shows
-what a CPU limit does: with half a vCPU the same answer takes about twice as long. `wait_ms` is waited first, without
-the CPU, as for a database's answer.
+Payload: `{"rounds": 20000, "seed": "text", "wait_ms": 0}`. Twice the rounds is twice the CPU time, so this service
+shows what a CPU limit does: with half a vCPU the same answer takes about twice as long. `wait_ms` is waited first,
+without the CPU, as for a database's answer.
 """
 
 import hashlib
