@@ -82,7 +82,7 @@ def _write(place: Path, content: Path | bytes, *, folder: bool) -> None:
 def image_context(service: Service, *, base: str = "", code: Path | None = None) -> ImageContext:
     """What the service's image is built from.
 
-    `base`: the image to build on (see `isolation.engine.bases`); `code`: the unpacked package, where it was made ready in a
+    `base`: the image to build on (see `engine.bases`); `code`: the unpacked package, where it was made ready in a
     way of its own (Java, compiled). Raises PackageError, and CapabilityMissing where the language is not installed.
     """
     code = code or unpacked(package(service))

@@ -13,10 +13,13 @@ from workbench.charts.cold_share import cold_share
 from workbench.charts.forces import tradeoff_table
 from workbench.charts.growing import LiveLatency, live
 from workbench.charts.keep_alive import keep_alive
+from workbench.charts.levels import concurrency
 from workbench.charts.matrix import isolation_matrix, pressures
 from workbench.charts.money import cost
+from workbench.charts.over_time import over_time
 from workbench.charts.page import PAGE_WIDTH, javascript, to_html
 from workbench.charts.phases import cold_start
+from workbench.charts.rates import sustainable_rate
 from workbench.charts.steps import boot_phases, image_build
 from workbench.charts.walls import walls
 
@@ -29,6 +32,7 @@ __all__ = [
     "cold_share",
     "cold_start",
     "cold_start_by",
+    "concurrency",
     "cost",
     "image_build",
     "isolation",
@@ -37,8 +41,10 @@ __all__ = [
     "keep_alive",
     "live",
     "noisy_neighbour",
+    "over_time",
     "pressures",
     "scaling",
+    "sustainable_rate",
     "to_html",
     "tradeoff_table",
     "walls",

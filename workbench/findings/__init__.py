@@ -8,8 +8,11 @@ from workbench.findings.cold import cold_phases, cold_start
 from workbench.findings.expiry import cold_share, keep_alive
 from workbench.findings.factor import cold_start_by
 from workbench.findings.finding import Finding
+from workbench.findings.levels import concurrency
 from workbench.findings.matrix import isolation_matrix, pressure_effects
 from workbench.findings.money import cost
+from workbench.findings.over_time import over_time
+from workbench.findings.rates import sustainable_rate
 from workbench.findings.selecting import Measured
 from workbench.findings.steps import boot_phases, image_build
 from workbench.findings.summary import READINGS, compared, conclusions, emulated, findings, known, missing
@@ -26,6 +29,7 @@ __all__ = [
     "cold_start_by",
     "compared",
     "conclusions",
+    "concurrency",
     "cost",
     "emulated",
     "findings",
@@ -36,7 +40,9 @@ __all__ = [
     "known",
     "missing",
     "noisy_neighbour",
+    "over_time",
     "pressure_effects",
     "scaling",
+    "sustainable_rate",
     "walls",
 ]
