@@ -1,12 +1,12 @@
 # Every target sets up what it needs by itself, and nothing twice. `make` alone lists them.
 #   PYTHON=/path/to/python3.11   the interpreter to make .venv from
-#   WORKERS=3                    how many test processes `make test` shares the files of tests among
+#   WORKERS=4                    how many test processes `make test` shares the files of tests among
 
 SERVICE ?=
 HANDLER ?=
 OUT     ?= out
 ARGS    ?=
-WORKERS ?= 3
+WORKERS ?= 4
 BIN     := .venv/bin
 export PYTHON
 

@@ -21,7 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from workbench.errors import PackageError
-from workbench.isolation import bases, languages, rootfs
+from workbench.isolation import languages, rootfs
+from workbench.isolation.engine import bases
 from workbench.package import package, unpacked
 from workbench.sandbox import SandboxSpec
 from workbench.service import Service
@@ -81,7 +82,7 @@ def _write(place: Path, content: Path | bytes, *, folder: bool) -> None:
 def image_context(service: Service, *, base: str = "", code: Path | None = None) -> ImageContext:
     """What the service's image is built from.
 
-    `base`: the image to build on (see `isolation.bases`); `code`: the unpacked package, where it was made ready in a
+    `base`: the image to build on (see `engine.bases`); `code`: the unpacked package, where it was made ready in a
     way of its own (Java, compiled). Raises PackageError, and CapabilityMissing where the language is not installed.
     """
     code = code or unpacked(package(service))

@@ -76,7 +76,7 @@ def _base_in_engine(base: str) -> bool:
     """Have the engine, if there is one, hold the base that is ours; whether nothing is left to be said about it."""
     if not capabilities.docker():
         return False
-    from workbench.isolation import docker_image  # docker-py is imported when it is needed
+    from workbench.isolation.engine import docker_image  # docker-py is imported when it is needed
 
     docker_image.ensure(base)
     return True

@@ -25,7 +25,7 @@ from tests.bench.scoreboard import Line, Scoreboard, Target, at_most
 from tests.needs import needs
 from workbench import isolation
 from workbench.deployments.images import Images
-from workbench.isolation import bases, docker_engine, docker_network
+from workbench.isolation.engine import bases, docker_engine, docker_network
 from workbench.package import package, unpacked
 from workbench.sandbox import SandboxSpec
 from workbench.service import Resources, Service

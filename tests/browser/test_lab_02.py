@@ -19,6 +19,8 @@ KEPT = {
     "lab02.zygote": "runtime init",
     "lab02.snapshot": "function init",
     "lab02.provisioned": "none",
+    "lab02.factor": "up to 2 times",
+    "lab02.waits": "more than 20",
     "lab02.memory": "spawn",
     "lab02.unique": "neither",
     "lab02.bill": "nothing",
@@ -44,20 +46,28 @@ def test_a_learner_takes_a_cold_start_apart_and_beats_it(page: Page, lab: jupyte
 
     run_all(page)
     last = cell(page, "labs.scoreboard")
-    expect(last.locator(".jp-OutputArea-output")).to_contain_text("8 of 8 predictions made", timeout=RUN_MS)
+    expect(last.locator(".jp-OutputArea-output")).to_contain_text("10 of 10 predictions made", timeout=RUN_MS)
     picture(page, "lab_02_all")
     expect(page.locator(".jp-OutputArea-output", has_text="Traceback")).to_have_count(0)
 
     # Every technique is a trace of the live figure, and a bar of the one that is read.
     live = cell(page, "for t in (")
     expect(live.locator(".scatterlayer .trace")).to_have_count(3 if FORKED else 1)
-    for figure in ("wb.charts.cold_start(spawned)", "wb.charts.cold_start(work)", "wb.charts.cold_start(cold)"):
+    for figure in (
+        "wb.charts.cold_start(spawned)",
+        "wb.charts.cold_start(work)",
+        "wb.charts.cold_start(cold)",
+        "wb.charts.cold_start_by(by)",
+        "wb.charts.keep_alive(probed)",
+    ):
         expect(cell(page, figure).locator(".js-plotly-plot")).to_be_visible()
 
     # What was expected is held against what was measured, and what was modelled is called that.
     expect(cell(page, 'labs.score("lab02.provisioned"')).to_contain_text("Not this time")
     expect(cell(page, 'labs.score("lab02.provisioned"')).to_contain_text("one")
     expect(cell(page, 'labs.score("lab02.twice_ms"')).to_contain_text("you expected")
+    expect(cell(page, 'labs.score("lab02.waits"')).to_contain_text("Not this time")
+    expect(cell(page, "labs.unveiled(probed, function)")).to_contain_text("found from outside")
     expect(cell(page, 'labs.score("lab02.bill"')).to_contain_text("modelled")
     if FORKED:
         expect(cell(page, 'labs.score("lab02.snapshot"')).to_contain_text("Right")

@@ -17,9 +17,10 @@ import pytest
 from tests.functional.sandboxes.boxes import Marks, call, eventually
 from tests.needs import needs
 from workbench.errors import CapabilityMissing, DeploymentError
-from workbench.isolation import docker as docker_sandbox
-from workbench.isolation import docker_engine, docker_image, rootfs
-from workbench.isolation.docker import DockerSandbox
+from workbench.isolation import rootfs
+from workbench.isolation.engine import docker as docker_sandbox
+from workbench.isolation.engine import docker_engine, docker_image
+from workbench.isolation.engine.docker import DockerSandbox
 from workbench.sandbox import SandboxSpec
 from workbench.service import Resources
 from workbench.session import session_id

@@ -18,7 +18,7 @@ from tests.functional.sandboxes.boxes import Marks, RuntimeApi, call
 from tests.needs import needs
 from workbench import isolation
 from workbench.errors import CapabilityMissing
-from workbench.isolation import docker_engine
+from workbench.isolation.engine import docker_engine
 from workbench.sandbox import Sandbox, SandboxSpec
 from workbench.service import Resources
 

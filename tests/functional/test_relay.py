@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.functional.sandboxes.boxes import Marks, eventually
-from workbench.isolation.docker_home import Home
-from workbench.isolation.docker_relay import ControlRelay, HttpRelay
+from workbench.isolation.engine.docker_home import Home
+from workbench.isolation.engine.docker_relay import ControlRelay, HttpRelay
 from workbench.runtimes import wb_http, wb_relayed
 
 

@@ -20,7 +20,7 @@ from workbench.deployments import deploy
 from workbench.deployments.swarm import SwarmDeployment
 from workbench.errors import CapabilityMissing, DeploymentError
 from workbench.instance import InstanceState
-from workbench.isolation import docker_engine, docker_swarm
+from workbench.isolation.engine import docker_engine, docker_swarm
 from workbench.service import Resources, Service
 from workbench.session import VARIABLE
 

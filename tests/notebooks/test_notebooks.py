@@ -54,6 +54,8 @@ ANSWERS: dict[str, dict[str, float | str]] = {
         "lab02.zygote": "runtime init",
         "lab02.snapshot": "function init",
         "lab02.provisioned": "none",
+        "lab02.factor": "up to 2 times",
+        "lab02.waits": "more than 20",
         "lab02.memory": "spawn",
         "lab02.unique": "both",
         "lab02.bill": "nothing",

@@ -8,12 +8,18 @@ read without colour. A partial run draws what there is. This package alone impor
 from workbench.charts.boxes import isolation, noisy_neighbour
 from workbench.charts.burst import scaling
 from workbench.charts.calls import calls
+from workbench.charts.cold_factor import cold_phases, cold_start_by
+from workbench.charts.cold_share import cold_share
 from workbench.charts.forces import tradeoff_table
 from workbench.charts.growing import LiveLatency, live
+from workbench.charts.keep_alive import keep_alive
+from workbench.charts.levels import concurrency
 from workbench.charts.matrix import isolation_matrix, pressures
 from workbench.charts.money import cost
+from workbench.charts.over_time import over_time
 from workbench.charts.page import PAGE_WIDTH, javascript, to_html
 from workbench.charts.phases import cold_start
+from workbench.charts.rates import sustainable_rate
 from workbench.charts.steps import boot_phases, image_build
 from workbench.charts.walls import walls
 
@@ -22,16 +28,23 @@ __all__ = [
     "LiveLatency",
     "boot_phases",
     "calls",
+    "cold_phases",
+    "cold_share",
     "cold_start",
+    "cold_start_by",
+    "concurrency",
     "cost",
     "image_build",
     "isolation",
     "isolation_matrix",
     "javascript",
+    "keep_alive",
     "live",
     "noisy_neighbour",
+    "over_time",
     "pressures",
     "scaling",
+    "sustainable_rate",
     "to_html",
     "tradeoff_table",
     "walls",

@@ -53,7 +53,7 @@ def _remove_container(container: Any) -> None:
 def _remove_network(client: Any, network: Any) -> None:
     depends_on = (network.attrs.get("ConfigFrom") or {}).get("Network", "")
     if depends_on or network.attrs.get("ConfigOnly"):  # the two of a Swarm service
-        from workbench.isolation import docker_service
+        from workbench.isolation.engine import docker_service
 
         docker_service.remove_networks(client, depends_on or network.name)
     else:

@@ -17,7 +17,7 @@ def find_services(scope: Scope) -> Iterator[Leftover]:
     """Each service that may go, with its containers and networks."""
     with engine.reached() as client:
         if client is not None and client.info().get("Swarm", {}).get("ControlAvailable"):
-            from workbench.isolation import docker_service
+            from workbench.isolation.engine import docker_service
 
             found = client.services.list(filters={"label": LABEL})
             yield from engine.taken(
@@ -33,7 +33,7 @@ def find_swarm(scope: Scope) -> Iterator[Leftover]:
     with engine.reached() as client:
         if client is None:
             return
-        from workbench.isolation import docker_swarm
+        from workbench.isolation.engine import docker_swarm
 
         session = docker_swarm.is_made_here(client)
         if session and scope.takes(session) and not client.services.list():

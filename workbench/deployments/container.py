@@ -33,14 +33,14 @@ class ContainerDeployment(Replicas):
 
     pattern = "container"
 
-    def __init__(self, service: Service, sandbox: str, launch: Launcher) -> None:
+    def __init__(self, service: Service, sandbox: str, launch: Launcher, concurrency: int | None = None) -> None:
         self._images: Images | None = None
         if sandbox == "docker":
             from workbench.deployments.images import Images  # docker-py is imported when it is needed
 
             self._images = Images()
             launch = self._images.launch
-        super().__init__(service, sandbox, launch)
+        super().__init__(service, sandbox, launch, concurrency)
 
     def _made_ready(self, service: Service) -> Path:
         code = super()._made_ready(service)
@@ -65,19 +65,26 @@ class ContainerDeployment(Replicas):
                 self._images.close()
 
 
-def deploy(service: Service, sandbox: str = "auto") -> ContainerDeployment | SwarmDeployment:
-    """Start one container of the service; raises CapabilityMissing when the sandbox asked for does not work here."""
+def deploy(
+    service: Service, sandbox: str = "auto", *, concurrency: int | None = None
+) -> ContainerDeployment | SwarmDeployment:
+    """Start one container of the service, each handling `concurrency` requests at a time (None: as many as come).
+
+    Raises CapabilityMissing when the sandbox asked for does not work here, DeploymentError for one that is none.
+    """
     known = SANDBOXES + ORCHESTRATED
     if sandbox != "auto" and sandbox not in known:
         raise DeploymentError(f"A container has no sandbox {sandbox!r}; choose auto or one of {', '.join(known)}.")
     if sandbox == "auto":
         found = capabilities.find()
         sandbox = "docker" if found.docker.available else isolation.best()
+    if sandbox == "swarm" and concurrency is not None:
+        raise DeploymentError("In a swarm, concurrency cannot be set here yet. Leave it out, or take another sandbox.")
     if sandbox == "swarm":
         from workbench.deployments.swarm import SwarmDeployment  # and docker-py with it
 
         return SwarmDeployment.started(service)
-    deployment = ContainerDeployment(service, sandbox, isolation.launcher(sandbox))
+    deployment = ContainerDeployment(service, sandbox, isolation.launcher(sandbox), concurrency)
     try:
         deployment.scale(1)
     except BaseException:

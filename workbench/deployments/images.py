@@ -9,7 +9,7 @@ from pathlib import Path
 
 from workbench.faas.functions.java_code import runnable
 from workbench.image import ImageContext, image_context
-from workbench.isolation import bases, docker, docker_build, docker_image
+from workbench.isolation.engine import bases, docker, docker_build, docker_image
 from workbench.sandbox import Sandbox, SandboxSpec
 from workbench.service import Service
 

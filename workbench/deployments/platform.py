@@ -58,11 +58,13 @@ class Access:
 class Platform:
     """`workbench serve` as a child of this process; it ends, with all it started, when this process does."""
 
-    def __init__(self, isolation: str) -> None:
+    def __init__(self, isolation: str, idle_expiry_s: float | None = None) -> None:
         session_dir()  # made here, so that it is this process that removes it
         self._lifeline_read, self._lifeline = os.pipe()
         environment = {**os.environ, VARIABLE: session_id(), "WORKBENCH_LIFELINE_FD": str(self._lifeline_read)}
         command = [sys.executable, "-m", "workbench.cli", "serve", "--port", "0", "--isolation", isolation]
+        if idle_expiry_s is not None:
+            command += ["--idle-expiry-s", str(idle_expiry_s)]
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,

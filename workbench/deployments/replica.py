@@ -39,10 +39,20 @@ END_SEEN_WITHIN_S = 2.0
 
 @dataclass(frozen=True)
 class Version:
-    """One state of the service: what it is and its code, ready to run."""
+    """One state of the service: what it is, its code, ready to run, and the requests an instance handles at a time."""
 
     service: Service
     code: Path
+    concurrency: int | None = None  # None: as many as come
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The service's environment, and what its host is to know."""
+        told = {
+            "WORKBENCH_HEALTH_PATH": self.service.health_path,
+            "WORKBENCH_CONCURRENCY": str(self.concurrency or ""),
+        }
+        return {**self.service.environment, **{name: value for name, value in told.items() if value}}
 
 
 @runtime_checkable
@@ -95,9 +105,7 @@ class Replica:
             service.handler,
             version.code,
             service.resources,
-            {**service.environment, "WORKBENCH_HEALTH_PATH": service.health_path}
-            if service.health_path
-            else service.environment,
+            version.environment,
             language=languages.of(service.runtime),
         )
         self.box: Sandbox = launch(spec)

@@ -25,17 +25,21 @@ from workbench.invocation import InvocationResult, Target
 from workbench.sandbox import Launcher
 from workbench.service import Service
 
+MOST_AT_ONCE = 64
+"""The highest concurrency that can be set: each request under way is a thread of the instance."""
+
 
 class Replicas:
     """The instances of one service on one kind of sandbox; also the whole of a container or VM-style deployment."""
 
     pattern: str = ""
 
-    def __init__(self, service: Service, sandbox: str, launch: Launcher) -> None:
+    def __init__(self, service: Service, sandbox: str, launch: Launcher, concurrency: int | None = None) -> None:
         self.sandbox = sandbox
+        self.concurrency = _checked(concurrency, service)
         self._launch = launch
         name = f"{self.pattern}-{service.name[:20].lower()}-{uuid.uuid4().hex[:6]}"
-        self._fleet = Fleet(name, Version(service, self._made_ready(service)), launch)
+        self._fleet = Fleet(name, self._version(service), launch)
         self._autoscalers: list[Autoscaler] = []
 
     @property
@@ -133,7 +137,7 @@ class Replicas:
         before an old one is drained. When one is not, the new ones are removed, the old number of old ones serves
         again, and the error (HandlerError where the module does not load, else DeploymentError) says so and why.
         """
-        version = Version(service, self._made_ready(service))
+        version = self._version(service)
         try:
             self._fleet.update(version, Pace(surge, unavailable), within_s)
         except WorkbenchError as error:
@@ -141,13 +145,16 @@ class Replicas:
                 raise
             raise _rolled_back(error, self.service.name, len(self._fleet.pool.ready())) from error
 
+    def _version(self, service: Service) -> Version:
+        return Version(service, self._made_ready(service), _checked(self.concurrency, service))
+
     def _made_ready(self, service: Service) -> Path:
         """What is done once for a version, before its instances start: its code as a directory."""
         return runnable(service)
 
     def beside(self, service: Service) -> Self:
         """Another service on the same kind of sandbox, as a neighbour."""
-        neighbour = type(self)(service, self.sandbox, self._launch)
+        neighbour = type(self)(service, self.sandbox, self._launch, self.concurrency)
         try:
             neighbour.scale(1)
         except BaseException:
@@ -193,6 +200,23 @@ class Replicas:
             usage.peak_memory_bytes if usage else None,
             replica.box.overhead_bytes() if isinstance(replica.box, Hypervised) else None,
         )
+
+
+def _checked(concurrency: int | None, service: Service) -> int | None:
+    """`concurrency` itself; raises DeploymentError where no instance of this service could keep to it."""
+    if concurrency is None:
+        return None
+    if isinstance(concurrency, bool) or not isinstance(concurrency, int) or not 1 <= concurrency <= MOST_AT_ONCE:
+        raise DeploymentError(
+            f"An instance cannot handle {concurrency!r} requests at a time; choose a whole number from 1 to "
+            f"{MOST_AT_ONCE}, or leave it out for as many as come."
+        )
+    if not service.runtime.startswith("python"):
+        raise DeploymentError(
+            f"How many requests an instance of {service.runtime} handles at a time cannot be set here yet: its host "
+            "has no line to wait in. Leave concurrency out, or deploy a Python service."
+        )
+    return concurrency
 
 
 def _rolled_back(error: WorkbenchError, name: str, serving: int) -> WorkbenchError:

@@ -29,13 +29,15 @@ ROLE = "arn:aws:iam::000000000000:role/workbench"
 COLD_HEADER = "X-Workbench-Cold"
 
 
-def deploy(service: Service, sandbox: str = "auto") -> ServerlessDeployment:
-    """Start a platform of its own and create the function on it."""
+def deploy(service: Service, sandbox: str = "auto", *, idle_expiry_s: float | None = None) -> ServerlessDeployment:
+    """Start a platform of its own and create the function on it; it ends instances idle for `idle_expiry_s` seconds."""
     if sandbox != "auto" and sandbox not in SANDBOXES:
         raise DeploymentError(f"Serverless has no sandbox {sandbox!r}; choose auto or one of {', '.join(SANDBOXES)}.")
-    platform = Platform(sandbox)
+    platform = Platform(sandbox, idle_expiry_s)
     try:
-        return ServerlessDeployment(service, platform, owns_platform=True)
+        deployment = ServerlessDeployment(service, platform, owns_platform=True)
+        deployment.idle_expiry_s = idle_expiry_s
+        return deployment
     except BaseException:
         platform.close()
         raise
@@ -45,6 +47,8 @@ class ServerlessDeployment:
     """One function of a platform."""
 
     pattern = "serverless"
+    idle_expiry_s: float | None = None
+    """What the platform was told when it was started; None: its default."""
 
     def __init__(self, service: Service, platform: Platform, *, owns_platform: bool) -> None:
         self.service = service

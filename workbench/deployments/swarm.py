@@ -25,7 +25,8 @@ from workbench.errors import DeploymentError, HandlerError, WorkbenchError
 from workbench.faas.functions.java_code import runnable
 from workbench.instance import InstanceEvent, InstanceState, InstanceView
 from workbench.invocation import InvocationResult, Target
-from workbench.isolation import docker_build, docker_engine, docker_service, keeper
+from workbench.isolation import keeper
+from workbench.isolation.engine import docker_build, docker_engine, docker_service
 from workbench.service import Service
 
 _TRIES = 20

@@ -22,8 +22,8 @@ from workbench.deployments.replica import INVOKE_PATH, decoded, handler_error, i
 from workbench.errors import DeploymentError, InvocationError, InvocationTimeout, WorkbenchError
 from workbench.instance import InstanceState
 from workbench.invocation import InvocationResult, Phases
-from workbench.isolation.docker_service import SwarmService
-from workbench.isolation.docker_tasks import Task, moves
+from workbench.isolation.engine.docker_service import SwarmService
+from workbench.isolation.engine.docker_tasks import Task, moves
 from workbench.service import Service
 
 LOOK_EVERY_S = 0.25

@@ -73,16 +73,17 @@ class VmDeployment(Replicas):
         self._snapshots = snapshots
 
 
-def deploy(service: Service, sandbox: str = "auto") -> VmDeployment:
-    """Start one instance of the service; raises HandlerError when its module does not load.
+def deploy(service: Service, sandbox: str = "auto", *, concurrency: int | None = None) -> VmDeployment:
+    """Start one instance of the service, each handling `concurrency` requests at a time (None: as many as come).
 
-    Raises CapabilityMissing where a virtual machine is asked for and something that it needs is not here.
+    Raises HandlerError when its module does not load, CapabilityMissing where a virtual machine is asked for and
+    something that it needs is not here.
     """
     if sandbox != "auto" and sandbox not in SANDBOXES:
         raise DeploymentError(
             f"A VM-style deployment has no sandbox {sandbox!r}; choose auto or one of {', '.join(SANDBOXES)}."
         )
-    deployment = _made(service, sandbox)
+    deployment = _made(service, sandbox, concurrency)
     try:
         deployment.scale(1)
     except BaseException:
@@ -91,13 +92,13 @@ def deploy(service: Service, sandbox: str = "auto") -> VmDeployment:
     return deployment
 
 
-def _made(service: Service, sandbox: str) -> VmDeployment:
+def _made(service: Service, sandbox: str, concurrency: int | None) -> VmDeployment:
     if sandbox in ("auto", "process"):
-        return VmDeployment(service, "process", isolation.launcher("process"))
+        return VmDeployment(service, "process", isolation.launcher("process"), concurrency)
     label = isolation.machine_label()
     if sandbox == "qemu":
-        return VmDeployment(service, label, isolation.launcher("qemu"))
+        return VmDeployment(service, label, isolation.launcher("qemu"), concurrency)
     snapshots = isolation.snapshots()
-    deployment = VmDeployment(service, f"{label}-snapshot", snapshots.launch)
+    deployment = VmDeployment(service, f"{label}-snapshot", snapshots.launch, concurrency)
     deployment.keep(snapshots)
     return deployment

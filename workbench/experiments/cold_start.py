@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +24,7 @@ PHASES = ("sandbox", "runtime_init", "function_init", "handler")
 class _Taken:
     deployment: Deployment
     seen: set[str]
+    ready: bool
     cold: list[InvocationResult] = field(default_factory=list)
     warm: list[InvocationResult] = field(default_factory=list)
     warmups: list[float] = field(default_factory=list)
@@ -36,19 +38,22 @@ def cold_start(
     warm_per_sample: int = 5,
     warmups: int = 1,
     payload: Any = None,
+    ready: Collection[str] = (),
     progress: Progress | None = None,
 ) -> tuple[Measurement, ...]:
     """Time cold starts, in milliseconds as the caller sees them, interleaved over the deployments (A B C A B C).
 
     A sample counts only when the instance that answered is one never seen before; any other is refused, counted and
-    taken anew. After each cold start `warm_per_sample` invocations time the same instance warm. Raises DeploymentError
-    when a deployment gives no new instance, what `invoke` raises when the service does not answer, and Interrupted.
-    Detail: p50_ms, p95_ms, ci95_ms of the median (order statistics), phases_ms, instances, warm_ms, warm_handler_ms,
-    warm_p50_ms, refused; each list in the order taken. Where a sandbox boots, steps_ms divides its phase further.
+    taken anew. After each cold start `warm_per_sample` invocations time the same instance warm. Of the patterns in
+    `ready` (their instances are kept ready) a sample is the first answer of an instance never seen before that did
+    *not* start for it. Raises DeploymentError when a deployment gives no new instance, what `invoke` raises when the
+    service does not answer, and Interrupted. Detail: p50_ms, p95_ms, ci95_ms of the median (order statistics),
+    phases_ms, instances, warm_ms, warm_handler_ms, warm_p50_ms, refused; each list in the order taken. Where a sandbox
+    boots, steps_ms divides its phase further.
     """
     tell = progress or silent
     payload = {} if payload is None else payload
-    taken = [_Taken(d, {i.instance_id for i in d.instances()}) for d in deployments]
+    taken = [_taking(d, d.pattern in ready) for d in deployments]
     rounds = warmups + samples
     began = time.monotonic()
     with keeping(lambda: tuple(_measurement(t, complete=False) for t in taken)):
@@ -68,10 +73,16 @@ def cold_start(
     return tuple(_measurement(t, complete=True) for t in taken)
 
 
+def _taking(deployment: Deployment, ready: bool) -> _Taken:
+    # One that is kept ready is there before it answers for the first time, which is what is to be timed.
+    answered = {i.instance_id for i in deployment.instances() if i.invocations or not ready}
+    return _Taken(deployment, answered, ready)
+
+
 def _new_instance(taken: _Taken, payload: Any) -> InvocationResult:
     for _ in range(TRIES):
         result = taken.deployment.invoke_cold(payload)
-        new = result.cold and result.instance_id not in taken.seen
+        new = result.cold != taken.ready and result.instance_id not in taken.seen
         taken.seen.add(result.instance_id)
         if new:
             return result
@@ -102,10 +113,12 @@ def _measurement(taken: _Taken, *, complete: bool) -> Measurement:
             "p95_ms": percentile(samples, 95),
             "ci95_ms": list(interval(samples, 50)),
         }
-    how = (
-        f"{len(samples)} cold starts, each confirmed by a new instance, timed from the call to the answer by the "
-        "caller's clock; deployments interleaved"
+    what = (
+        f"{len(samples)} first answers, each confirmed to be that of an instance kept ready that had served nobody"
+        if taken.ready
+        else f"{len(samples)} cold starts, each confirmed by a new instance"
     )
+    how = f"{what}, timed from the call to the answer by the caller's clock; deployments interleaved"
     return Measurement(
         "cold_start",
         taken.deployment.pattern,

@@ -14,30 +14,39 @@ from workbench.session import session_dir
 
 
 @dataclass(frozen=True)
-class _Language:
+class Language:
+    """A language and the smallest handler in it, which answers with the language's name."""
+
     name: str
     runtime: str
     handler: str
     file: str
     text: str
 
+    def service(self, place: Path) -> Service:
+        """The handler as a service in the directory `place`, which is to be empty."""
+        place.chmod(0o755)
+        Path(place, self.file).write_text(self.text, encoding="utf-8")
+        resources = Resources(memory_mb=512, timeout_s=5)
+        return Service(f"language-{self.name}", place, self.handler, self.runtime, resources)
+
 
 TRIED = (
-    _Language(
+    Language(
         "python",
         RUNTIMES["python"],
         "app.handler",
         "app.py",
         'def handler(event, context):\n    return {"language": "python"}\n',
     ),
-    _Language(
+    Language(
         "node",
         RUNTIMES["nodejs"],
         "index.handler",
         "index.js",
         'exports.handler = async (event) => ({ language: "node" });\n',
     ),
-    _Language(
+    Language(
         "java",
         RUNTIMES["java"],
         "Handler::handleRequest",
@@ -64,17 +73,9 @@ def languages(deployment: Deployment) -> dict[str, Any]:
     return found
 
 
-def _try(deployment: Deployment, language: _Language) -> tuple[bool, str]:
+def _try(deployment: Deployment, language: Language) -> tuple[bool, str]:
     with tempfile.TemporaryDirectory(dir=session_dir(), prefix="language.") as place:
-        Path(place).chmod(0o755)
-        Path(place, language.file).write_text(language.text, encoding="utf-8")
-        service = Service(
-            f"language-{language.name}",
-            Path(place),
-            language.handler,
-            language.runtime,
-            Resources(memory_mb=512, timeout_s=5),
-        )
+        service = language.service(Path(place))
         try:
             tried = deployment.beside(service)
         except WorkbenchError as error:

@@ -1,10 +1,10 @@
-"""A burst onto a service at rest: how long until requests meet their latency goal, and at how many instances."""
+"""A step or a burst onto a service at rest: how long until requests meet their goal, and at how many instances."""
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ import psutil
 
 from workbench.deployment import Deployment
 from workbench.errors import DeploymentError, WorkbenchError
+from workbench.experiments.operating import operated as _operated
 from workbench.experiments.progress import Progress, keeping, silent
 from workbench.experiments.timeline import instances_over_time, time_to_goal
 from workbench.load import Load, LoadResult, Schedule, constant, poisson, start_load
@@ -30,10 +31,10 @@ MOST_AT_ONCE = 16
 
 @dataclass(frozen=True)
 class Burst:
-    """What is sent to every deployment alike: requests a second, for seconds, against a latency goal."""
+    """What is sent to every deployment alike, and its latency goal; `rate_per_s` is the schedule's highest."""
 
     rate_per_s: float
-    duration_s: float
+    schedule: Schedule
     goal_ms: float
     limit: int  # instances serverless may start
 
@@ -47,19 +48,25 @@ def scaling(
     peak: int = 3,
     payload: Any = None,
     seed: int = 1,
+    schedule: Schedule | None = None,
+    operated: bool = True,
     progress: Progress | None = None,
 ) -> tuple[Measurement, ...]:
-    """Send the same open-loop burst (Poisson arrivals, pre-drawn) to each deployment in turn, from its resting state.
+    """Send the same open-loop load (Poisson arrivals at one rate, pre-drawn) to each deployment in turn, from rest.
 
-    At rest serverless has no instance and container and VM have one. When the burst begins, serverless scales by
+    At rest serverless has no instance and container and VM have one. When the load begins, serverless scales by
     itself; for the others an operator, as attentive as can be, asks for `peak` instances at that moment (or as many
     as this machine's memory could reserve), and requests go to the new ones as soon as all are ready. `rate_per_s`
     is by default the highest, up to `most_per_s`, that keeps this machine from being the bottleneck; `goal_ms` is
-    by default 5 times the slowest deployment's warm median, at least 50 ms. Samples: milliseconds from the planned
-    send time to the answer, of requests answered. Detail: time_to_goal_s (after which 95% of the requests of every
-    second met the goal; None: never), instances [[s, n]] from the burst's start, counts by status, percentiles, and
-    how late the generator itself was. Raises DeploymentError when a deployment does not come to rest, what `invoke`
-    raises, and Interrupted.
+    by default 5 times the slowest deployment's warm median, at least 50 ms. A `schedule` (`load.burst`, `load.step`)
+    is sent instead as it is. Where not `operated`, nobody asks for instances: a container or VM stays at one unless an
+    autoscaler of its own is open, whose instances get requests within a tenth of a second of being ready.
+
+    Samples: milliseconds from the planned send time to the answer, of requests answered. Detail: time_to_goal_s (after
+    which 95% of the requests of every second met the goal; None: never), instances [[s, n]] from the load's start,
+    planned_s, latency_ms and status of every request (`flow` counts them over time), warm_ms (a request by itself,
+    median), counts by status, percentiles, and how late the generator itself was. Raises DeploymentError when a
+    deployment does not come to rest, what `invoke` raises, and Interrupted.
     """
     tell = progress or silent
     payload = {} if payload is None else payload
@@ -67,10 +74,14 @@ def scaling(
     with keeping(lambda: tuple(done)):
         tell("scaling", 0, len(deployments) + 1)
         peak = _that_fit(deployments, peak)
-        burst = _plan(deployments, payload, (rate_per_s, most_per_s), duration_s, goal_ms, peak)
+        cold_s, warm_ms = _alone(deployments, payload)
+        if schedule is None:
+            most = bearable_rate(cold_s, max(warm_ms) / 1000, os.cpu_count() or 1, most_per_s)
+            schedule = _step(most if rate_per_s is None else rate_per_s, duration_s, seed)
+        burst = _plan(schedule, cold_s, max(warm_ms), goal_ms, peak)
         for place, deployment in enumerate(deployments):
             tell("scaling", place + 1, len(deployments) + 1)
-            _one_burst(deployment, burst, peak, payload, seed, done)
+            _one_burst(deployment, burst, peak if operated else None, payload, warm_ms[place], done)
         tell("scaling", len(deployments) + 1, len(deployments) + 1)
     return tuple(done)
 
@@ -89,49 +100,50 @@ def bearable_rate(cold_s: float, warm_s: float, cores: int, most: float = 60.0) 
     return max(1.0, round(min(most, by_work, by_starts), 1))
 
 
-def _plan(
-    deployments: Sequence[Deployment],
-    payload: Any,
-    rates: tuple[float | None, float],
-    duration_s: float,
-    goal_ms: float | None,
-    peak: int,
-) -> Burst:
-    """One burst for all, from the slowest deployment's cold and warm latency."""
+def _alone(deployments: Sequence[Deployment], payload: Any) -> tuple[float, list[float]]:
+    """Seconds of the slowest cold request, and of each deployment the median ms of a warm one, one at a time."""
     # Only where a request that finds no idle instance starts one do starts pile up with the rate.
     cold_s = max((d.invoke_cold(payload).latency_ms / 1000 for d in deployments if _scales_itself(d)), default=0.0)
-    warm_ms = max(percentile([d.invoke(payload).latency_ms for _ in range(WARM_SAMPLES)], 50) for d in deployments)
-    asked, most = rates
-    chosen = asked if asked is not None else bearable_rate(cold_s, warm_ms / 1000, os.cpu_count() or 1, most)
+    warm = [percentile([d.invoke(payload).latency_ms for _ in range(WARM_SAMPLES)], 50) for d in deployments]
+    return cold_s, warm
+
+
+def _step(rate_per_s: float, duration_s: float, seed: int) -> Schedule:
+    # So few requests that a Poisson stream could be an empty one are sent evenly.
+    if rate_per_s * duration_s < 20:
+        return constant(rate_per_s, duration_s)
+    return poisson(rate_per_s, duration_s, seed)
+
+
+def _plan(schedule: Schedule, cold_s: float, warm_ms: float, goal_ms: float | None, peak: int) -> Burst:
+    """One load for all, its goal from the slowest deployment's warm latency."""
     goal = goal_ms if goal_ms is not None else round(max(GOAL_FACTOR * warm_ms, LEAST_GOAL_MS), 1)
     # Little's law: so many requests arrive while an instance starts; half as many again for an uneven stream.
-    limit = max(peak, min(MOST_AT_ONCE, math.ceil(chosen * cold_s * 1.5) + 2))
-    return Burst(chosen, duration_s, goal, limit)
+    limit = max(peak, min(MOST_AT_ONCE, math.ceil(schedule.peak_per_s * cold_s * 1.5) + 2))
+    return Burst(schedule.peak_per_s, schedule, goal, limit)
 
 
 def _one_burst(
-    deployment: Deployment, burst: Burst, peak: int, payload: Any, seed: int, done: list[Measurement]
+    deployment: Deployment, burst: Burst, peak: int | None, payload: Any, warm_ms: float, done: list[Measurement]
 ) -> None:
     start_instances = _rest(deployment, burst.limit)
     timeout_s = float(deployment.service.resources.timeout_s)
-    failure: list[WorkbenchError] = []
-    with start_load(deployment.targets(payload), _schedule(burst, seed), timeout_s=timeout_s) as load:
+    with start_load(deployment.targets(payload), burst.schedule, timeout_s=timeout_s) as load:
         started_s = load.started_s()
-        operator = threading.Thread(target=_scale_out, args=(deployment, load, peak, payload, failure), name="operator")
-        operator.start()
-        try:
+        itself = _scales_itself(deployment)
+        nobody: contextlib.AbstractContextManager[list[WorkbenchError]] = contextlib.nullcontext([])
+        with nobody if itself else _operated(deployment, load, peak, payload) as failure:
             result, complete = _wait(load)
-        finally:
-            operator.join()
-    until_s = burst.duration_s if complete else time.monotonic() - started_s
+    until_s = burst.schedule.duration_s if complete else time.monotonic() - started_s
     if result.planned_s and not failure:
         timeline = instances_over_time(deployment.events(), started_s, start_instances, until_s)
-        done.append(_measurement(deployment, burst, result, timeline, complete))
+        extra = {"warm_ms": warm_ms, "timeout_s": timeout_s}
+        done.append(_measurement(deployment, burst, result, timeline, complete, extra))
     if not complete:
         raise KeyboardInterrupt
     if failure:
         raise failure[0]
-    if not _scales_itself(deployment):
+    if not itself and peak is not None:
         deployment.scale(1)
 
 
@@ -144,13 +156,6 @@ def _wait(load: Load) -> tuple[LoadResult, bool]:
             return load.cancel(), False
         except WorkbenchError:  # a Ctrl-C at the terminal reaches the generator too, and may have ended it
             raise interrupt from None
-
-
-def _schedule(burst: Burst, seed: int) -> Schedule:
-    # So few requests that a Poisson stream could be an empty one are sent evenly.
-    if burst.rate_per_s * burst.duration_s < 20:
-        return constant(burst.rate_per_s, burst.duration_s)
-    return poisson(burst.rate_per_s, burst.duration_s, seed)
 
 
 def _scales_itself(deployment: Deployment) -> bool:
@@ -179,25 +184,19 @@ def _rest(deployment: Deployment, limit: int) -> int:
     return wanted
 
 
-def _scale_out(deployment: Deployment, load: Load, peak: int, payload: Any, failure: list[WorkbenchError]) -> None:
-    """The operator: asks for all new instances at once, and sends requests to them when they are ready."""
-    if _scales_itself(deployment):
-        return
-    try:
-        deployment.scale(peak)
-        load.retarget(deployment.targets(payload))
-    except WorkbenchError as error:
-        failure.append(error)
-
-
 def _measurement(
-    deployment: Deployment, burst: Burst, result: LoadResult, timeline: list[list[float]], complete: bool
+    deployment: Deployment,
+    burst: Burst,
+    result: LoadResult,
+    timeline: list[list[float]],
+    complete: bool,
+    extra: dict[str, float],
 ) -> Measurement:
     answered = result.ok_ms
     until_s = timeline[-1][0]
     detail: dict[str, Any] = {
         "rate_per_s": burst.rate_per_s,
-        "duration_s": burst.duration_s,
+        "duration_s": burst.schedule.duration_s,
         "planned_s": list(result.planned_s),
         "latency_ms": list(result.latency_ms),
         "status": list(result.status),
@@ -209,13 +208,16 @@ def _measurement(
         "peak_instances": int(max(n for _, n in timeline)),
         "lateness_p99_ms": result.lateness_p99_ms,
         "kept_up": result.kept_up,
+        **extra,
     }
     if answered:
         detail |= {f"p{q}_ms": percentile(answered, q) for q in (50, 95, 99)}
         detail["ci95_p99_ms"] = list(interval(answered, 99))
+    even = burst.schedule.kind in ("poisson", "constant")
     how = (
-        f"one open-loop burst of {len(result.planned_s)} requests at {burst.rate_per_s:g} a second for "
-        f"{burst.duration_s:g} s from the resting state; latency from the planned send time; deployments in turn"
+        f"one open-loop {'burst' if even else burst.schedule.kind} of {len(result.planned_s)} requests at "
+        f"{burst.rate_per_s:g} a second{'' if even else ' at most'} for {burst.schedule.duration_s:g} s from the "
+        "resting state; latency from the planned send time; deployments in turn"
     )
     provenance = Provenance("measured", how)
     return Measurement(

@@ -4,10 +4,15 @@ escapes them."""
 
 from workbench.findings.boxes import isolation, noisy_neighbour
 from workbench.findings.burst import scaling
-from workbench.findings.cold import cold_start
+from workbench.findings.cold import cold_phases, cold_start
+from workbench.findings.expiry import cold_share, keep_alive
+from workbench.findings.factor import cold_start_by
 from workbench.findings.finding import Finding
+from workbench.findings.levels import concurrency
 from workbench.findings.matrix import isolation_matrix, pressure_effects
 from workbench.findings.money import cost
+from workbench.findings.over_time import over_time
+from workbench.findings.rates import sustainable_rate
 from workbench.findings.selecting import Measured
 from workbench.findings.steps import boot_phases, image_build
 from workbench.findings.summary import READINGS, compared, conclusions, emulated, findings, known, missing
@@ -18,19 +23,26 @@ __all__ = [
     "Finding",
     "Measured",
     "boot_phases",
+    "cold_phases",
+    "cold_share",
     "cold_start",
+    "cold_start_by",
     "compared",
     "conclusions",
+    "concurrency",
     "cost",
     "emulated",
     "findings",
     "image_build",
     "isolation",
     "isolation_matrix",
+    "keep_alive",
     "known",
     "missing",
     "noisy_neighbour",
+    "over_time",
     "pressure_effects",
     "scaling",
+    "sustainable_rate",
     "walls",
 ]

@@ -41,13 +41,19 @@ def p50(m: Measurement) -> float | None:
     return statistics.percentile(found, 50) if found else None
 
 
+def phase_samples(m: Measurement) -> dict[str, list[float]]:
+    """Every sample of each phase in ms, by the phase's name, for those that the deployment can see."""
+    phases: Any = m.detail.get("phases_ms")
+    seen = {name: numbers(phases.get(key)) if isinstance(phases, dict) else [] for key, name in PHASES.items()}
+    return {name: values for name, values in seen.items() if values}
+
+
 def phase_medians(m: Measurement) -> dict[str, float | None]:
     """The median of each phase in ms, None where the deployment cannot see it; `rest` is what no phase covers."""
-    phases: Any = m.detail.get("phases_ms")
-    seen: dict[str, float | None] = {}
-    for key in PHASES:
-        found = numbers(phases.get(key)) if isinstance(phases, dict) else []
-        seen[key] = statistics.percentile(found, 50) if found else None
+    found = phase_samples(m)
+    seen: dict[str, float | None] = {
+        key: statistics.percentile(found[name], 50) if name in found else None for key, name in PHASES.items()
+    }
     total = p50(m)
     covered = sum(value for value in seen.values() if value is not None)
     seen["rest"] = max(total - covered, 0.0) if total is not None else None
@@ -71,6 +77,19 @@ def cold_start(measured: Measured) -> Finding:
         *_warm(selection),
     )
     return Finding(title, reading, selection.notes, selection.provenance)
+
+
+def cold_phases(measured: Measured) -> Finding:
+    """The finding of the phases' distributions: which phase takes longest, by deployment."""
+    selection = select(measured, "cold_start")
+    parts = []
+    for m in selection.measurements:
+        middles = {name: statistics.percentile(values, 50) for name, values in phase_samples(m).items()}
+        if middles:
+            longest = max(middles, key=lambda name: middles[name])
+            parts.append(f"{longest} in {name_of(m)} ({milliseconds(middles[longest])})")
+    title = f"Longest at the median: {listed(parts)}" if parts else "No phase of a cold start could be seen"
+    return Finding(title, _largest_phase(selection), selection.notes, selection.provenance)
 
 
 def _title(fastest: str, others: Sequence[Slower], best: float | None) -> str:

@@ -13,8 +13,8 @@ from workbench.sandbox import Launcher, Sandbox, SandboxSpec, Technique, Templat
 BACKENDS: dict[str, str] = {
     "process": "workbench.isolation.process",
     "namespaces": "workbench.isolation.namespaces",
-    "docker": "workbench.isolation.docker",
-    "gvisor": "workbench.isolation.gvisor",
+    "docker": "workbench.isolation.engine.docker",
+    "gvisor": "workbench.isolation.engine.gvisor",
     "qemu": "workbench.isolation.machine.qemu",
 }
 """Back ends by name, with the module whose `launch` each is: docker-py alone imports slower than a sandbox starts."""

@@ -9,7 +9,9 @@ from workbench.labs.calling import SHARES, calling, noticed, share
 from workbench.labs.cleanup import Owned, owned, proof
 from workbench.labs.delivered import delivered, first_answers, quickest
 from workbench.labs.exercises import Exercise
+from workbench.labs.factors import FACTORS, by_factor, grown
 from workbench.labs.first_look import answers
+from workbench.labs.idle import WAITS, forgetful, unveiled, waits
 from workbench.labs.kept import holds_more, kept, memory
 from workbench.labs.magic import exercise
 from workbench.labs.operated import hang, refused, replaced_after_ms, story, supervised, until_replaced
@@ -37,17 +39,19 @@ from workbench.labs.walls import (
     shared_kernel,
     started,
 )
-from workbench.labs.watching import live
+from workbench.labs.watching import live, told
 
 __all__ = [
     "AMOUNTS",
     "COUNTS",
+    "FACTORS",
     "GROWTHS",
     "KERNELS",
     "PHASES",
     "REBUILDS",
     "SHARES",
     "STEPS",
+    "WAITS",
     "Exercise",
     "Owned",
     "amount",
@@ -60,6 +64,7 @@ __all__ = [
     "box",
     "boxed",
     "builds",
+    "by_factor",
     "calling",
     "changed",
     "choose",
@@ -72,6 +77,8 @@ __all__ = [
     "each",
     "exercise",
     "first_answers",
+    "forgetful",
+    "grown",
     "growth",
     "hang",
     "heaviest",
@@ -106,6 +113,9 @@ __all__ = [
     "started",
     "story",
     "supervised",
+    "told",
     "until_replaced",
+    "unveiled",
     "vanished",
+    "waits",
 ]

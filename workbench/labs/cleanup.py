@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -22,6 +23,8 @@ class Owned:
 
     processes: tuple[str, ...] = ()
     containers: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
     cgroups: tuple[str, ...] = ()
     directories: tuple[str, ...] = ()
 
@@ -36,7 +39,7 @@ class Owned:
 
     def __str__(self) -> str:
         if self.nothing:
-            return "nothing: no process, no container, no cgroup, no directory"
+            return "nothing: no process, container, network, image, cgroup or directory"
         return "\n".join(f"{kind}: {line}" for kind in self.counts() for line in getattr(self, kind))
 
 
@@ -46,7 +49,9 @@ def owned(session: str | None = None) -> Owned:
     The process that asks and those it was started by are left out: it is the owner.
     """
     name = session or session_id()
-    return Owned(tuple(_processes(name)), tuple(_containers(name)), tuple(_cgroups(name)), tuple(_directories(name)))
+    return Owned(
+        tuple(_processes(name)), *_of_engine(name), cgroups=tuple(_cgroups(name)), directories=tuple(_directories(name))
+    )
 
 
 def settled(timeout_s: float = 10.0) -> Owned:
@@ -83,16 +88,22 @@ def _processes(session: str) -> Iterator[str]:
                 yield f"{process.pid} {' '.join(' '.join(process.cmdline()).split())[:100]}".strip()
 
 
-def _containers(session: str) -> Iterator[str]:
+def _of_engine(session: str) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """Containers, networks and images with the session's label; none where no engine answers."""
     import docker
     import docker.errors
     import requests.exceptions
 
     unreachable = (docker.errors.DockerException, requests.exceptions.RequestException, OSError)
     with contextlib.suppress(*unreachable), contextlib.closing(docker.from_env(timeout=5)) as engine:
-        label = f"workbench.session={session}"
-        for container in engine.containers.list(all=True, filters={"label": label}, ignore_removed=True):
-            yield f"{container.name} ({container.status})"
+        label: dict[str, Any] = {"label": f"workbench.session={session}"}
+        containers = engine.containers.list(all=True, filters=label, ignore_removed=True)
+        return (
+            tuple(f"{container.name} ({container.status})" for container in containers),
+            tuple(str(network.name) for network in engine.networks.list(filters=label)),
+            tuple((image.tags or [image.short_id])[0] for image in engine.images.list(filters=label)),
+        )
+    return (), (), ()
 
 
 def _cgroups(session: str) -> Iterator[str]:

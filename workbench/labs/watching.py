@@ -1,11 +1,13 @@
-"""A figure that fills while cold starts are being measured."""
+"""What a cell shows while it measures: a figure that fills, or how far it is."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from workbench.deployment import Deployment
+from workbench.experiments import Progress
 from workbench.invocation import InvocationResult
+from workbench.labs.panel import say
 
 if TYPE_CHECKING:
     from workbench.charts import LiveLatency
@@ -47,3 +49,16 @@ def live(title: str = "Cold starts, as they are measured") -> Live:
     shown = Live(title)
     display(shown.figure.figure)  # type: ignore[no-untyped-call]
     return shown
+
+
+def told() -> Progress:
+    """A Progress that says in this cell how far a measurement is, until the next cell."""
+    from IPython.display import display
+
+    shown: Any = display(say("Measuring", "…"), display_id=True)  # type: ignore[no-untyped-call]
+
+    def tell(stage: str, done: int, total: int) -> None:
+        if shown is not None:  # there is nothing to update outside a notebook
+            shown.update(say("Measuring" if done < total else "Measured", f"{stage}: {done} of {total}"))
+
+    return tell

@@ -6,6 +6,7 @@ import importlib
 import json
 import os
 import sys
+import threading  # loaded already, by the server
 import time
 
 TYPE_CHECKING = False  # typing itself would cost a millisecond
@@ -66,6 +67,8 @@ class HostedService:
         self._instance = os.environ.get("WORKBENCH_INSTANCE", "")
         self._health_path = os.environ.get("WORKBENCH_HEALTH_PATH", "").partition("?")[0]
         self._fresh = [True]
+        most = int(os.environ.get("WORKBENCH_CONCURRENCY", "0"))
+        self._places = threading.Semaphore(most) if most else None
 
     @classmethod
     def load(cls, name: str) -> HostedService:
@@ -124,6 +127,12 @@ class HostedService:
         return 502, [*_JSON, *headers], b'{"message":"Internal Server Error"}'
 
     def _call(self, event: Any, *, counts: bool = True) -> tuple[Any, dict[str, Any] | None, list[tuple[str, str]]]:
+        if self._places is None or not counts:  # a health check does not stand in line, or a busy instance were ill
+            return self._call_now(event, counts)
+        with self._places:
+            return self._call_now(event, counts)
+
+    def _call_now(self, event: Any, counts: bool) -> tuple[Any, dict[str, Any] | None, list[tuple[str, str]]]:
         request_id = _request_id()
         started = time.monotonic()
         result = failure = None

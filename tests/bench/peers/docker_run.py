@@ -24,7 +24,8 @@ from tests.bench import handlers
 from tests.bench.clients import Answer, Caller, Request
 from tests.bench.contenders import Fresh, path
 from tests.bench.peers.owned import free_port
-from workbench.isolation import channel, docker_image, rootfs
+from workbench.isolation import channel, rootfs
+from workbench.isolation.engine import docker_image
 from workbench.session import session_id
 
 _PORT = 8080

@@ -19,7 +19,7 @@ from tests.bench.clients import Answer, Caller, Request
 from tests.bench.contenders import Fresh
 from tests.bench.peers.owned import free_port
 from workbench.deployments.replica import INVOKE_PATH
-from workbench.isolation import docker_engine
+from workbench.isolation.engine import docker_engine
 from workbench.sandbox import Sandbox, SandboxSpec
 from workbench.session import session_id
 

@@ -28,7 +28,7 @@ from workbench.deployment import Deployment
 from workbench.deployments import deploy, health
 from workbench.errors import DeploymentError, HandlerError, InvocationError, InvocationTimeout
 from workbench.instance import InstanceState
-from workbench.isolation import docker_engine, docker_service
+from workbench.isolation.engine import docker_engine, docker_service
 from workbench.samples import sample
 from workbench.service import Resources, Service
 
@@ -85,6 +85,8 @@ COMBINATIONS = [
     Combination("serverless", "namespaces", ("namespaces",), lacks=ON_DEMAND | NO_ENGINE),
     Combination("serverless", "docker", ("docker",), lacks=ON_DEMAND),
 ]
+if os.environ.get("WORKBENCH_BOOTED"):  # the deployment above without its snapshot: minutes more, so only when asked
+    COMBINATIONS.append(Combination("vm", "qemu", ("qemu",), lacks=NO_ENGINE))
 
 
 def having(*features: str) -> pytest.MarkDecorator:
@@ -389,6 +391,7 @@ def test_update_brings_the_new_version_and_fails_nobody(
     with ThreadPoolExecutor(1) as threads:
         calling = threads.submit(call)
         try:
+            until(lambda: versions)  # somebody is being served when it begins
             deployed.update(write_service(HANDLER.replace("VERSION = 1", "VERSION = 2")))
         finally:
             updated.set()

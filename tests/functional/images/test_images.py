@@ -28,7 +28,8 @@ from workbench.deployments.replica import INVOKE_PATH
 from workbench.errors import CapabilityMissing, DeploymentError, WorkbenchError
 from workbench.experiments import image_build
 from workbench.image import image_context
-from workbench.isolation import bases, docker_build, docker_engine, docker_image
+from workbench.isolation.engine import bases, docker_build, docker_engine, docker_image
+from workbench.labs import owned
 from workbench.service import Resources, Service
 from workbench.session import session_id
 
@@ -163,6 +164,13 @@ def test_the_engines_health_check_is_in_its_list_and_in_our_logs(
     assert eventually(lambda: deployed.logs(name).endswith("[workbench] health check: healthy\n"))
     [listed] = engine.api.containers(filters={"name": name})
     assert "(healthy)" in listed["Status"]
+
+
+def test_a_lab_sees_what_of_it_its_session_owns(deployed: Deployment) -> None:
+    found, name = owned(), deployed.instances()[0].instance_id
+    assert any(line.startswith(f"{name} (") for line in found.containers)
+    assert name in found.networks
+    assert any(image.startswith("workbench/service-mine:") for image in found.images)
 
 
 def test_neighbours_do_not_reach_each_other(engine: docker.DockerClient, deployed: Deployment) -> None:
@@ -313,7 +321,7 @@ def test_what_a_killed_session_left_is_cleaned(engine: docker.DockerClient, tmp_
         import sys
         from pathlib import Path
         from workbench.deployments.images import Images
-        from workbench.isolation import docker_network
+        from workbench.isolation.engine import docker_network
         from workbench.service import Service
         from workbench.session import session_id
         import docker

@@ -15,7 +15,7 @@ import pytest
 from workbench.deployments.swarm_instances import Instances, Unanswered
 from workbench.errors import DeploymentError, InvocationError
 from workbench.instance import InstanceState
-from workbench.isolation.docker_tasks import Task
+from workbench.isolation.engine.docker_tasks import Task
 from workbench.service import Service
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from workbench.deployments.swarm import load_error
 from workbench.instance import TRANSITIONS, InstanceState
-from workbench.isolation import docker_service
-from workbench.isolation.docker_tasks import Task, ending, moves, task
+from workbench.isolation.engine import docker_service
+from workbench.isolation.engine.docker_tasks import Task, ending, moves, task
 from workbench.service import Resources, Service
 
 S = InstanceState

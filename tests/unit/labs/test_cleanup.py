@@ -69,6 +69,6 @@ def test_it_says_what_is_left_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_nothing_reads_as_nothing() -> None:
-    assert str(Owned()) == "nothing: no process, no container, no cgroup, no directory"
+    assert str(Owned()) == "nothing: no process, container, network, image, cgroup or directory"
     assert Owned().nothing
     assert not Owned(directories=("x",)).nothing

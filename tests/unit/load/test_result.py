@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from workbench.errors import WorkbenchError
 from workbench.invocation import Target
-from workbench.load.generator import Balancer, classify
+from workbench.load.exchange import Balancer, classify
 from workbench.load.result import KEPT_UP_P99_MS, STATUSES, Column, LoadResult, Status
 
 
@@ -62,10 +62,12 @@ def test_a_column_survives_its_json(names: list[str]) -> None:
         "status": [3] * len(names),
         "cold": [1] * len(names),
         "lateness_ms": [0.0] * len(names),
-        "instances": column.to_json(),
-        "groups": column.to_json(),
+        "instances": column.to_json(range(len(names))),
+        "groups": column.to_json(range(len(names))),
+        "warmup": 0,
         "started_s": 1,
         "complete": True,
+        "loop": "open",
     }
     read = LoadResult.from_json(data)
     assert list(read.instances) == names

@@ -15,10 +15,11 @@ import docker
 
 from workbench.capabilities import runsc
 from workbench.errors import CapabilityMissing
-from workbench.isolation import channel, docker_container, docker_engine, keeper
-from workbench.isolation.docker_box import ContainerBox
-from workbench.isolation.docker_home import Home
-from workbench.isolation.docker_relay import ControlRelay, HttpRelay
+from workbench.isolation import channel, keeper
+from workbench.isolation.engine import docker_container, docker_engine
+from workbench.isolation.engine.docker_box import ContainerBox
+from workbench.isolation.engine.docker_home import Home
+from workbench.isolation.engine.docker_relay import ControlRelay, HttpRelay
 from workbench.sandbox import SandboxSpec
 from workbench.session import session_dir
 

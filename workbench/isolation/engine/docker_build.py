@@ -22,7 +22,7 @@ import docker
 import docker.errors
 
 from workbench.errors import CapabilityMissing, DeploymentError
-from workbench.isolation import docker_engine
+from workbench.isolation.engine import docker_engine
 from workbench.session import session_id
 
 Files = Iterable[tuple[str, Path | bytes]]

@@ -17,7 +17,7 @@ import docker
 import docker.errors
 
 from workbench.errors import DeploymentError
-from workbench.isolation import docker_engine
+from workbench.isolation.engine import docker_engine
 from workbench.session import session_id
 
 _POOL = ipaddress.ip_network("198.18.0.0/15")

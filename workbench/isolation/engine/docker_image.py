@@ -15,7 +15,8 @@ import docker
 import docker.errors
 
 from workbench.errors import DeploymentError
-from workbench.isolation import bases, docker_engine, languages, rootfs
+from workbench.isolation import languages, rootfs
+from workbench.isolation.engine import bases, docker_engine
 from workbench.session import cache_dir
 
 REPOSITORY = bases.ROOT_REPOSITORY

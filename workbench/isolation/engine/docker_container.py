@@ -8,7 +8,8 @@ from typing import Any
 
 import docker
 
-from workbench.isolation import cgroups, channel, docker_image, languages, rootfs
+from workbench.isolation import cgroups, channel, languages, rootfs
+from workbench.isolation.engine import docker_image
 from workbench.sandbox import SandboxSpec
 from workbench.session import session_id
 

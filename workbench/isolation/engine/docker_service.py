@@ -19,8 +19,9 @@ from typing import Any
 import docker
 import docker.errors
 
-from workbench.isolation import cgroups, channel, docker_container, docker_engine, docker_swarm, languages
-from workbench.isolation.docker_tasks import Task, ending, task
+from workbench.isolation import cgroups, channel, languages
+from workbench.isolation.engine import docker_container, docker_engine, docker_swarm
+from workbench.isolation.engine.docker_tasks import Task, ending, task
 from workbench.sandbox import SandboxSpec, Usage
 from workbench.service import Service
 from workbench.session import session_id

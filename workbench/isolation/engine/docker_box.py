@@ -13,8 +13,9 @@ from typing import Any
 import docker
 import docker.errors
 
-from workbench.isolation import cgroups, docker_engine, docker_network, keeper
-from workbench.isolation.docker_home import Home
+from workbench.isolation import cgroups, keeper
+from workbench.isolation.engine import docker_engine, docker_network
+from workbench.isolation.engine.docker_home import Home
 from workbench.sandbox import SandboxSpec, Usage
 
 _PATIENCE_S = 60.0

@@ -14,16 +14,10 @@ import contextlib
 import os
 import time
 
-from workbench.isolation import (
-    channel,
-    docker_container,
-    docker_engine,
-    docker_network,
-    docker_output,
-    keeper,
-)
-from workbench.isolation.docker_box import ContainerBox
-from workbench.isolation.docker_home import Home
+from workbench.isolation import channel, keeper
+from workbench.isolation.engine import docker_container, docker_engine, docker_network, docker_output
+from workbench.isolation.engine.docker_box import ContainerBox
+from workbench.isolation.engine.docker_home import Home
 from workbench.sandbox import SandboxSpec
 from workbench.session import session_dir
 

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 from workbench.isolation import channel
-from workbench.isolation.docker_home import Home
+from workbench.isolation.engine.docker_home import Home
 from workbench.runtimes import wb_relayed
 
 _LOOK_S = 0.2

@@ -1,0 +1,57 @@
+"""Record what lab 03 shows beside what it measures: `python -m workbench.labs.record_scaling [FILE]`.
+
+The same burst on all three ways to deploy, with containers of a Docker Engine, and a long search for what each sustains
+with a few instances. To be run on a machine with nothing else to do; what it writes names that machine and the day.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+from workbench import capabilities, load, recorded
+from workbench.comparison import environment
+from workbench.deployments import deploy
+from workbench.errors import CapabilityMissing
+from workbench.experiments import scaling, sustainable_rate
+from workbench.records import Measurement, Run
+from workbench.samples import sample
+from workbench.service import Resources
+
+RECORDED = "lab_03"
+BURST = load.burst(2, 40, before_s=0, burst_s=3, after_s=5, seed=1)
+WORK, LIGHT = {"rounds": 20_000}, {"rounds": 5000}
+INSTANCES = {"serverless": 16, "container": 2, "vm": 2}
+"""For the search: serverless may start so many, the others have so many."""
+
+
+def record() -> Run:
+    """Measure; raises CapabilityMissing where there is no Docker Engine."""
+    if not capabilities.find().docker.available:
+        raise CapabilityMissing("Containers are to be recorded, and there is no Docker Engine", "See workbench doctor")
+    busy = f"; load average before: {os.getloadavg()[0]:.1f}"  # what else the machine had to do
+    service = sample("hashing", Resources(memory_mb=1769))
+    with ExitStack() as stack:
+        ways = [stack.enter_context(deploy(service, name)) for name in ("serverless", "container", "vm")]
+        found = scaling(*ways, schedule=BURST, payload=WORK, peak=3, progress=_say)
+        for way in ways:
+            way.scale(INSTANCES[way.pattern])
+        found += sustainable_rate(*ways, payload=LIGHT, goal_ms=100.0, progress=_say)
+    about = {"name": service.name, "handler": service.handler, "runtime": service.runtime}
+    return Run(about, environment({m.deployment: m.sandbox for m in found})).add(*(_with(m, busy) for m in found))
+
+
+def _say(what: str, done: int, total: int) -> None:
+    print(f"{what}: {done} of {total}", file=sys.stderr)
+
+
+def _with(measured: Measurement, words: str) -> Measurement:
+    return replace(measured, provenance=replace(measured.provenance, how=measured.provenance.how + words))
+
+
+if __name__ == "__main__":
+    place = str(Path(recorded.__file__).parent / f"{RECORDED}.json")
+    print(record().save((*sys.argv[1:2], place)[0]))
