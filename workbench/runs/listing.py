@@ -101,5 +101,5 @@ def _read(path: Path) -> Listed:
     try:
         return Listed(path, opened(path))
     except RecordError as error:
-        text = shortened(str(error).removeprefix(f"{path}: ").removeprefix(f"{path} "), 160)
+        text = shortened(str(error).removeprefix(f"{path}: ").removeprefix(f"{path} is "), 160)
         return Listed(path, None, text)
