@@ -51,7 +51,7 @@ def test_a_change_is_named_with_its_ratio_and_what_is_noise_is_not() -> None:
 def test_a_run_against_itself_has_no_difference() -> None:
     whole = made_up_run()
     found = compare(whole, whole)
-    assert {c.verdict for c in found} == {"inside the noise", "one burst: none", "modelled: none", "too few samples"}
+    assert {c.verdict for c in found} == {"inside the noise", "one load: none", "modelled: none", "too few samples"}
 
 
 def test_too_few_samples_are_never_a_verdict() -> None:
@@ -109,7 +109,7 @@ def test_when_everything_became_faster_the_machine_is_suspected() -> None:
 def test_bursts_get_no_verdict_and_other_bursts_say_what_differs() -> None:
     first, second = run(10, experiment="scaling"), run(90, experiment="scaling")
     (one,) = compare(first, second)
-    assert (one.verdict, one.ratio) == ("one burst: none", None)
+    assert (one.verdict, one.ratio) == ("one load: none", None)
     rated = [
         replace(r, measurements=(replace(r.measurements[0], detail={"rate_per_s": rate}),))
         for r, rate in ((first, 30), (second, 60))

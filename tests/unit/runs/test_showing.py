@@ -69,7 +69,7 @@ def test_numbers_that_few_samples_cannot_bound_are_marked() -> None:
 
 def test_requests_of_one_burst_bound_no_interval() -> None:
     text = row(cold(tuple(map(float, range(1, 100))), experiment="scaling"))
-    assert "one burst" in text
+    assert "one load" in text
     assert "[" not in text
 
 
