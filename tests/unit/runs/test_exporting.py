@@ -9,7 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow
 import pytest
+from pyarrow import parquet
 
 from tests.made_up_run import made_up_run
 from workbench.errors import CapabilityMissing, RecordError
@@ -65,7 +67,6 @@ def test_a_csv_says_the_same_to_the_last_digit(tmp_path: Path) -> None:
 
 
 def test_a_parquet_file_says_the_same_with_types(tmp_path: Path) -> None:
-    parquet = pytest.importorskip("pyarrow.parquet")
     runs = {"odd": ODD, "made up": made_up_run(samples=4)}
     count = export(runs, tmp_path / "out.parquet")
     read = parquet.read_table(tmp_path / "out.parquet")
@@ -81,8 +82,6 @@ def test_a_parquet_file_says_the_same_with_types(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["out.csv", "out.parquet"])
 def test_an_earlier_export_is_replaced(name: str, tmp_path: Path) -> None:
-    if name.endswith("parquet"):
-        pytest.importorskip("pyarrow")
     export({"a": made_up_run(samples=3)}, tmp_path / name)
     assert export({"b": ODD}, tmp_path / name) == 5
     assert os.listdir(tmp_path) == [name]
@@ -98,9 +97,6 @@ def test_somebody_elses_file_is_not(name: str, content: bytes, tmp_path: Path) -
 
 
 def test_somebody_elses_parquet_file_is_not_replaced_either(tmp_path: Path) -> None:
-    parquet = pytest.importorskip("pyarrow.parquet")
-    import pyarrow
-
     parquet.write_table(pyarrow.table({"value": [1.0]}), tmp_path / "out.parquet")
     with pytest.raises(RecordError, match="is no export"):
         export({"a": ODD}, tmp_path / "out.parquet")
