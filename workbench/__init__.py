@@ -13,7 +13,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from workbench import charts, experiments, labs, statistics, tradeoff
+    from workbench import charts, experiments, labs, runs, statistics, tradeoff
     from workbench.capabilities import find as doctor
     from workbench.cleaning import clean
     from workbench.comparison import compare
@@ -46,6 +46,7 @@ __all__ = [
     "experiments",
     "image_context",
     "labs",
+    "runs",
     "sample",
     "statistics",
     "tradeoff",

@@ -136,7 +136,7 @@ class Run:
         if schema > SCHEMA:
             raise RecordError(
                 f"This run has schema {schema}, so a newer workbench wrote it; this one reads 1 to {SCHEMA}. Upgrade "
-                "the workbench (pip install --upgrade deployment-workbench), or measure again."
+                "the workbench, or measure again."
             )
         try:
             deployments = _part(data, "deployments", dict)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import CapabilityMissing, RecordError
+from workbench.findings.repeated import kind_of
 from workbench.recorded import machine
 from workbench.records import Measurement, Run
 from workbench.writing import whole
@@ -21,6 +22,7 @@ COLUMNS: dict[str, type] = {
     "deployment": str,
     "sandbox": str,
     "unit": str,
+    "kind": str,
     "index": int,
     "warmup": bool,
     "taken_s": float,
@@ -28,7 +30,8 @@ COLUMNS: dict[str, type] = {
     "provenance": str,
     "complete": bool,
 }
-"""The columns and what is in them. `index` counts the samples of a measurement in the order taken, and its warm-ups
+"""The columns and what is in them. `kind` says what the samples are (see `findings.repeated`): a mean over the steps of
+a search means nothing. `index` counts the samples of a measurement in the order taken, and its warm-ups
 apart; `taken_s` is empty where nobody noted the time; `run` is the name under which the run was given."""
 
 _OURS = b"workbench.runs.export"
@@ -74,6 +77,7 @@ def _of(m: Measurement, about: Mapping[str, str]) -> Iterator[dict[str, Any]]:
         "deployment": m.deployment,
         "sandbox": m.sandbox,
         "unit": m.unit,
+        "kind": kind_of(m),
     }
     tail = {"provenance": m.provenance.kind, "complete": m.complete}
     for index, value in enumerate(m.warmups):
@@ -104,7 +108,7 @@ def _pyarrow() -> Any:
     except ImportError as error:
         raise CapabilityMissing(
             "Parquet needs pyarrow, which is not installed here",
-            "Install it (pip install 'deployment-workbench[parquet]'), or export to a .csv file.",
+            "Install it (pip install pyarrow), or export to a .csv file.",
         ) from error
     return pyarrow
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,7 +93,7 @@ def _below(directory: Path) -> Iterator[Path]:
 def _begins_as_a_run(path: Path) -> bool:
     try:
         with path.open("rb") as file:
-            return file.read(_HEAD_BYTES).split()[:2] == [b"{", b'"schema":']
+            return re.match(rb'\s*\{\s*"schema"\s*:\s*\d', file.read(_HEAD_BYTES)) is not None
     except OSError:
         return False
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FEWEST_FOR_DRIFT = 6
-"""Below six samples of a series even all of them in ascending order would be chance too often."""
+"""Below six samples the median to which a series is set in relation has no 95% interval itself."""
 
 _MOST_POINTS = 300
 """A slope between every two points: of longer series the medians of as many blocks are taken."""

@@ -127,7 +127,7 @@ def test_without_pyarrow_parquet_says_what_to_install_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)  # as Python marks a module that cannot be imported
-    with pytest.raises(CapabilityMissing, match=r"pip install .*parquet.*csv"):
+    with pytest.raises(CapabilityMissing, match=r"pip install pyarrow.*csv"):
         export({"a": ODD}, tmp_path / "out.parquet")
     assert os.listdir(tmp_path) == []
     assert export({"a": ODD}, tmp_path / "out.csv") == 5
