@@ -17,6 +17,7 @@ from workbench.deployments import PATTERNS, deploy
 from workbench.deployments.replica import INVOKE_PATH
 from workbench.errors import DeploymentError, HandlerError, PackageError
 from workbench.faas.functions.java_code import runnable
+from workbench.findings.drifting import drifted
 from workbench.image import image_context
 from workbench.package import package, unpacked
 from workbench.records import Run
@@ -175,6 +176,8 @@ def _print(console: Console, measured: Run) -> None:
     console.print(tradeoff.render(tradeoff.table(measured)))
     if findings.emulated(measured):
         console.print(findings.emulated(measured))
+    for sentence in drifted(tuple(measured.of("cold_start").values())):
+        console.print(f"Cold starts: {sentence[:1].lower()}{sentence[1:]}", highlight=False, markup=False)
     console.print()
 
 

@@ -246,7 +246,8 @@ def test_advice_is_as_round_as_it_is_sure(count: int, said: int) -> None:
 def test_every_experiment_says_what_its_samples_are() -> None:
     timed = cold("vm", (1.0,))
     assert kind_of(timed) == kind_of(replace(timed, experiment="cold_start_by_memory")) == "repeated"
-    assert kind_of(replace(timed, experiment="scaling")) == "requests"
+    assert kind_of(replace(timed, experiment="scaling")) == "together"
+    assert kind_of(replace(timed, experiment="isolation")) == "together"
     assert kind_of(replace(timed, experiment="sustainable_rate")) == "steps"
     assert kind_of(replace(timed, experiment="nobody knows it")) == "steps"
     assert kind_of(replace(timed, provenance=Provenance("modelled", "x"))) == "modelled"

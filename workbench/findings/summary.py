@@ -14,6 +14,7 @@ from workbench.findings.money import break_evens, cost
 from workbench.findings.selecting import Measured, machine, name_of, sandbox_of, select
 from workbench.findings.wording import (
     capitalised,
+    entries,
     goal,
     listed,
     milliseconds,
@@ -79,7 +80,7 @@ def known(run: Run) -> tuple[str, ...]:
     notes += [] if run.complete else ["This run was interrupted: it holds what was measured until then."]
     if not run.measurements:
         notes.append("Nothing was measured.")
-    return (*notes, *(capitalised(shortened(str(note), 300)) for note in run.environment.get("notes") or ()))
+    return (*notes, *(capitalised(shortened(str(note), 300)) for note in entries(run.environment.get("notes"))))
 
 
 def emulated(run: Run) -> str:

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from workbench.errors import RecordError
 from workbench.findings.advising import to_tell_apart
-from workbench.findings.repeated import kind_of
+from workbench.findings.repeated import DEPENDENT, WHY, kind_of
 from workbench.findings.selecting import name_of, sandbox_of
 from workbench.findings.wording import DASH, listed, times
 from workbench.records import Measurement, Run
@@ -74,14 +74,18 @@ def notes(first: Run, second: Run, found: tuple[Compared, ...]) -> tuple[str, ..
     """What to know before believing the comparison."""
     said = [_apart(first, second), *_one_way(found)]
     other = (
-        *differences(first.environment, second.environment, (*MACHINE, "python", "load_average")),
+        *differences(first.environment, second.environment, (*MACHINE, "python")),
         *differences(first.service, second.service, (*SERVICE, "package_sha256")),
     )
     said += [f"They differ in {'; '.join(_shortened(text) for text in other)}."] if other else []
+    loads = [run.environment.get("load_average", "unknown") for run in (first, second)]
+    if loads != ["unknown", "unknown"]:
+        said.append(f"Load average of the machine before each: {loads[0]} and {loads[1]}.")
     boxes = [f"{name_of(c.first)}: {sandbox_of(c.first)} and {sandbox_of(c.second)}" for c in found if _reboxed(c)]
     said += [f"In other sandboxes: {listed(dict.fromkeys(boxes))}."] if boxes else []
     left = {m.experiment for m in first.measurements} - {c.first.experiment for c in found}
     said += [f"Not compared: {listed(named(name).lower() for name in sorted(left))}."] if left else []
+    said += [WHY] if any(c.verdict == DEPENDENT for c in found) else []
     tried = sum(c.ratio is not None for c in found)
     if tried > 1:
         said.append(f"Each interval holds with 95 %: of {tried}, {tried * 0.05:.1g} or so leave 1 out by chance alone.")
@@ -127,14 +131,14 @@ def _refuse(what: str, option: str, found: tuple[str, ...], wanted: bool) -> Non
 
 def _compared(a: Measurement, b: Measurement) -> Compared:
     if kind_of(a) == "modelled":
-        return Compared(a, b, None, "modelled: none")
+        return Compared(a, b, None, "modelled")
     settings = differences(a.detail, b.detail, _SETTINGS)
     if settings:
-        return Compared(a, b, None, f"none, {'; '.join(settings)}")
-    if kind_of(a) == "requests":
-        return Compared(a, b, None, "one load: none")
+        return Compared(a, b, None, "another load", f"The loads differ in {listed(settings)}.")
+    if kind_of(a) == "together":
+        return Compared(a, b, None, DEPENDENT)
     if percentile(a.samples, 50) <= 0:
-        return Compared(a, b, None, "none, 0 at first")
+        return Compared(a, b, None, "zero at first")
     ratio = bootstrap_ratio(b.samples, a.samples)
     if min(len(a.samples), len(b.samples)) < FEWEST_FOR_VERDICT:
         return Compared(a, b, None, "too few samples", to_tell_apart(b.samples, a.samples, "samples"))

@@ -12,7 +12,7 @@ from workbench import findings
 from workbench.findings.advising import to_halve
 from workbench.findings.drifting import change, drift_of, drifted
 from workbench.findings.factor import PREFIX
-from workbench.findings.repeated import kind_of
+from workbench.findings.repeated import DEPENDENT, WHY, kind_of
 from workbench.findings.selecting import EXPERIMENTS, Selection, name_of, sandbox_of, select
 from workbench.findings.wording import capitalised
 from workbench.records import Measurement, Run
@@ -47,9 +47,7 @@ def show(run: Run, console: Console) -> None:
         say(*title)
         console.print(table(selection.measurements), highlight=False)
         say(*(f"! {note}" for note in notes), *_below(selection.measurements), capitalised(selection.provenance))
-    if any(_doubtful(m, q) for m in run.measurements for q in _TAILS):
-        fewest = " and ".join(f"{fewest_for_interval(q)} for p{q}" for q in _TAILS)
-        say("", f"~ from fewer samples than it takes to bound it: {fewest}.")
+    say("", *_marks(run))
 
 
 def named(experiment: str) -> str:
@@ -72,6 +70,15 @@ def table(measured: Sequence[Measurement]) -> Table:
     return shown
 
 
+def _marks(run: Run) -> tuple[str, ...]:
+    """What the marks in the tables mean, if there are any."""
+    said = [WHY] if any(kind_of(m) == "together" for m in run.measurements) else []
+    if any(_doubtful(m, q) for m in run.measurements for q in _TAILS):
+        fewest = " and ".join(f"{fewest_for_interval(q)} for p{q}" for q in _TAILS)
+        said.append(f"~ from fewer samples than it takes to bound it: {fewest}.")
+    return tuple(said)
+
+
 def _read(run: Run, selection: Selection) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What the experiment found in one sentence, where something reads it, and its notes."""
     if selection.experiment.startswith(PREFIX):
@@ -91,7 +98,7 @@ def _numbers(m: Measurement) -> tuple[str, ...]:
     if kind == "modelled":
         return ("modelled", quantity(m.samples[0], m.unit), "", "", "")
     middle = quantity(percentile(m.samples, 50), m.unit)
-    span = interval_of(interval(m.samples, 50), m.unit) if kind == "repeated" else "one load"
+    span = interval_of(interval(m.samples, 50), m.unit) if kind == "repeated" else DEPENDENT
     return (count, middle, span, *(_tail(m, q) for q in _TAILS))
 
 
@@ -102,7 +109,7 @@ def _tail(m: Measurement, q: float) -> str:
 
 
 def _doubtful(m: Measurement, q: float) -> bool:
-    return kind_of(m) in ("repeated", "requests") and fewest_for_interval(50) <= len(m.samples) < fewest_for_interval(q)
+    return kind_of(m) in ("repeated", "together") and fewest_for_interval(50) <= len(m.samples) < fewest_for_interval(q)
 
 
 def _below(measured: Sequence[Measurement]) -> tuple[str, ...]:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 FEWEST_FOR_DRIFT = 6
 """Below six samples the median to which a series is set in relation has no 95% interval itself."""
 
-_MOST_POINTS = 300
-"""A slope between every two points: of longer series the medians of as many blocks are taken."""
+_MOST_POINTS = 900
+"""In all: there is a slope between every two points. Of longer series the medians of blocks are taken."""
 
 _LARGEST_EXPONENT = 700.0  # just below what a float can hold
 
@@ -37,13 +37,14 @@ def drift(
     import numpy as np
     from scipy.stats import theilslopes
 
-    points = [
-        _points(values, taken[place] if place < len(taken) else range(place, len(values) * len(series), len(series)))
+    usable = [
+        (values, taken[place] if place < len(taken) else range(place, len(values) * len(series), len(series)))
         for place, values in enumerate(series)
         if len(values) >= FEWEST_FOR_DRIFT and min(values) > 0
     ]
-    if not points:
+    if not usable:
         return None
+    points = [_points(values, at, max(FEWEST_FOR_DRIFT, _MOST_POINTS // len(usable))) for values, at in usable]
     times = np.concatenate([at for at, _ in points])
     span = float(times.max() - times.min())
     if span <= 0:
@@ -53,12 +54,12 @@ def drift(
     return Estimate(value, low, high, confidence)
 
 
-def _points(values: Sequence[float], taken: Sequence[float]) -> tuple[NDArray, NDArray]:  # type: ignore[type-arg]
-    """Times, and the logarithm of each value over the series' median; medians of blocks where there are many."""
+def _points(values: Sequence[float], taken: Sequence[float], most: int) -> tuple[NDArray, NDArray]:  # type: ignore[type-arg]
+    """Times, and the logarithm of each value over the series' median; medians of blocks where there are over `most`."""
     import numpy as np
 
     at, level = np.asarray(taken, dtype=float), np.log(values) - math.log(percentile(values, 50))
-    if len(level) > _MOST_POINTS:
-        blocks = np.array_split(np.arange(len(level)), _MOST_POINTS)
+    if len(level) > most:
+        blocks = np.array_split(np.arange(len(level)), most)
         at, level = (np.array([np.median(x[block]) for block in blocks]) for x in (at, level))
     return at, level

@@ -51,7 +51,7 @@ def test_a_change_is_named_with_its_ratio_and_what_is_noise_is_not() -> None:
 def test_a_run_against_itself_has_no_difference() -> None:
     whole = made_up_run()
     found = compare(whole, whole)
-    assert {c.verdict for c in found} == {"inside the noise", "one load: none", "modelled: none", "too few samples"}
+    assert {c.verdict for c in found} == {"inside the noise", "not independent", "modelled", "too few samples"}
 
 
 def test_too_few_samples_are_never_a_verdict() -> None:
@@ -109,13 +109,14 @@ def test_when_everything_became_faster_the_machine_is_suspected() -> None:
 def test_bursts_get_no_verdict_and_other_bursts_say_what_differs() -> None:
     first, second = run(10, experiment="scaling"), run(90, experiment="scaling")
     (one,) = compare(first, second)
-    assert (one.verdict, one.ratio) == ("one load: none", None)
+    assert (one.verdict, one.ratio) == ("not independent", None)
     rated = [
         replace(r, measurements=(replace(r.measurements[0], detail={"rate_per_s": rate}),))
         for r, rate in ((first, 30), (second, 60))
     ]
     (other,) = compare(*rated)
-    assert "rate_per_s: 30 and 60" in other.verdict
+    assert (other.verdict, other.ratio) == ("another load", None)
+    assert "rate_per_s: 30 and 60" in other.advice
 
 
 def test_another_sandbox_and_an_interruption_are_said() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.console import Console
 
 from tests.made_up_run import made_up_run
@@ -69,7 +71,7 @@ def test_numbers_that_few_samples_cannot_bound_are_marked() -> None:
 
 def test_requests_of_one_burst_bound_no_interval() -> None:
     text = row(cold(tuple(map(float, range(1, 100))), experiment="scaling"))
-    assert "one load" in text
+    assert "not independent" in text
     assert "[" not in text
 
 
@@ -87,6 +89,20 @@ def test_drift_is_in_the_table_and_in_words() -> None:
 def test_advice_is_given_below_the_table() -> None:
     assert "To halve the interval of the median: VM-style process about" in shown(cold(tuple(map(float, range(1, 40)))))
     assert "VM-style process 4 more for any interval" in shown(cold((1.0, 2.0)))
+
+
+@given(
+    about=st.dictionaries(
+        st.sampled_from(["name", "cpu", "cores", "memory_mb", "notes"]), st.none() | st.text() | st.integers()
+    )
+)
+def test_whatever_a_run_says_of_itself_it_can_be_shown(about: dict[str, object]) -> None:
+    measured = cold((1.0, 2.0)).measurements
+    assert "Cold start" in shown(Run(about, about, measured))
+
+
+def test_the_steps_of_a_search_get_no_percentiles() -> None:
+    assert "ms" not in row(cold(tuple(map(float, range(1, 9))), experiment="nobody_knows_it"))
 
 
 def test_quantities_read_well() -> None:
