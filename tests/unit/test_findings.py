@@ -14,6 +14,7 @@ from workbench.findings import advising, drifting, forces, money, wording
 from workbench.findings.repeated import kind_of
 from workbench.findings.selecting import display_name, sandbox_of, select
 from workbench.records import Measurement, Provenance, Run
+from workbench.statistics import drift
 
 
 def cold(deployment: str, samples: tuple[float, ...], **detail: Any) -> Measurement:
@@ -251,3 +252,9 @@ def test_every_experiment_says_what_its_samples_are() -> None:
     assert kind_of(replace(timed, experiment="sustainable_rate")) == "steps"
     assert kind_of(replace(timed, experiment="nobody knows it")) == "steps"
     assert kind_of(replace(timed, provenance=Provenance("modelled", "x"))) == "modelled"
+
+
+def test_a_drift_goes_by_the_times_where_they_are_known() -> None:
+    late = replace(in_turn(50, 1), samples=(1.0,) * 6 + (2.0,) * 6, taken_s=(0, 1, 2, 3, 4, 5, 600, 601, 602, 603, 604, 605))
+    assert drifting.drift_of([late]) == drift([late.samples], [late.taken_s])
+    assert drifting.drift_of([late]) != drifting.drift_of([replace(late, taken_s=())])

@@ -136,6 +136,12 @@ def test_bootstrap_is_seeded_and_takes_any_statistic() -> None:
         bootstrap_ratio(a, [0.0, 0.0])
 
 
+def test_the_two_sides_are_resampled_apart() -> None:
+    same = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]
+    assert bootstrap_ratio(same, same).low < 1 < bootstrap_ratio(same, same).high
+    assert difference(same, same, "mean").low < 0 < difference(same, same, "mean").high
+
+
 def test_bootstrap_of_many_samples_stays_in_bounded_memory_blocks() -> None:
     samples = np.random.default_rng(0).normal(100, 1, 60_000).tolist()
     found = difference(samples, samples[:50], "mean")
