@@ -17,7 +17,7 @@ from workbench.experiments.isolation_matrix import _Column
 from workbench.experiments.pressures import PRESSURES
 from workbench.experiments.probes import Probe
 from workbench.findings import matrix, steps
-from workbench.records import Measurement, Provenance, Run
+from workbench.records import SCHEMA, Measurement, Provenance, Run
 from workbench.report.matrix import page
 from workbench.samples import sample
 
@@ -105,7 +105,7 @@ def test_nothing_measured_is_drawn_as_nothing() -> None:
 
 def test_the_page_is_whole_and_escapes_what_is_foreign(tmp_path: Path) -> None:
     written = RUN.save(tmp_path / "matrix.json")
-    assert json.loads(written.read_text())["schema"] == 1
+    assert json.loads(written.read_text())["schema"] == SCHEMA
     text = page(Run.load(written))
     assert "No glass here" in text
     assert "wood" in text
