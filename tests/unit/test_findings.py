@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +10,8 @@ import pytest
 
 from tests.made_up_run import made_up_run
 from workbench import findings
-from workbench.findings import forces, money, wording
+from workbench.findings import advising, drifting, forces, money, wording
+from workbench.findings.repeated import kind_of
 from workbench.findings.selecting import display_name, sandbox_of, select
 from workbench.records import Measurement, Provenance, Run
 
@@ -180,3 +182,71 @@ def test_a_technique_that_does_not_start_from_nothing_is_named() -> None:
     (sentence,) = [s for s in found.reading if "forked" in s]
     assert "serverless" in sentence
     assert not any("forked" in s for s in findings.cold_start([cold("serverless", around(10))]).reading)
+
+
+def in_turn(middle: float, over: float, count: int = 12, place: int = 0, **more: Any) -> Measurement:
+    """Cold starts that take `over` times as long at the end as at the beginning, and vary a little."""
+    levels = around(middle, 0.04, count)
+    samples = tuple(level * over ** (i / (count - 1)) for i, level in enumerate(levels))
+    return replace(cold("vm", samples), taken_s=tuple(3.0 * i + place for i in range(count)), **more)
+
+
+def test_a_machine_that_slowed_is_said_with_its_interval() -> None:
+    several = [in_turn(10, 1.3, deployment="serverless"), in_turn(50, 1.3, place=1), in_turn(90, 1.3, place=2)]
+    several[2] = replace(several[2], deployment="container")
+    (sentence,) = [s for s in findings.cold_start(several).reading if "machine" in s]
+    assert re.search(r"the machine slowed by 3[0-4] % \(\d+–\d+ %\); the deployments were measured in turn", sentence)
+
+
+def test_a_steady_machine_is_said_too_and_nothing_is_made_of_it() -> None:
+    several = [in_turn(10, 1, deployment="serverless"), in_turn(50, 1, place=1)]
+    (sentence,) = [s for s in findings.cold_start(several).reading if "machine" in s]
+    assert "did not drift beyond the noise" in sentence
+
+
+def test_one_that_drifts_alone_is_not_the_machine() -> None:
+    several = [in_turn(10, 1, deployment="serverless"), in_turn(50, 1, deployment="container"), in_turn(90, 2.5)]
+    said = " ".join(findings.cold_start(several).reading)
+    assert re.search(r"VM-style process alone slowed by 1\d\d % .*that is not the machine's", said)
+
+
+def test_a_single_deployment_cannot_tell_its_drift_from_the_machines() -> None:
+    (sentence,) = [s for s in findings.cold_start(in_turn(50, 0.5)).reading if "its first sample" in s]
+    assert "became faster by" in sentence
+    assert "by itself or with the machine" in sentence
+
+
+def test_a_run_of_schema_1_drifts_by_the_order_of_its_samples() -> None:
+    timed = in_turn(50, 1.4)
+    assert findings.cold_start(timed).reading == findings.cold_start(replace(timed, taken_s=())).reading
+
+
+def test_requests_of_a_burst_say_nothing_of_a_drift() -> None:
+    assert drifting.drift_of([replace(in_turn(50, 1.4), experiment="scaling", taken_s=())]) is None
+
+
+def test_a_refused_winner_comes_with_what_it_would_take() -> None:
+    found = findings.cold_start([cold("serverless", around(10, 2)), cold("container", around(10.5, 2))])
+    (sentence,) = [s for s in found.reading if "would halve it" in s]
+    assert re.search(r"the ratio of container to serverless is .*; about [\d,]+ more cold starts of each", sentence)
+    apart = findings.cold_start([cold("serverless", around(10)), cold("container", around(52))])
+    assert not any("halve" in s for s in apart.reading)
+
+
+def test_too_few_samples_are_told_how_many_are_lacking() -> None:
+    found = findings.cold_start([cold("serverless", (1.0, 1.0)), cold("container", (900.0, 901.0))])
+    assert any("take 4 more" in sentence for sentence in found.reading)
+
+
+@pytest.mark.parametrize(("count", "said"), [(3, 3), (10, 10), (11, 15), (97, 100), (101, 110), (1234, 1300)])
+def test_advice_is_as_round_as_it_is_sure(count: int, said: int) -> None:
+    assert advising.about(count) == said
+
+
+def test_every_experiment_says_what_its_samples_are() -> None:
+    timed = cold("vm", (1.0,))
+    assert kind_of(timed) == kind_of(replace(timed, experiment="cold_start_by_memory")) == "repeated"
+    assert kind_of(replace(timed, experiment="scaling")) == "requests"
+    assert kind_of(replace(timed, experiment="sustainable_rate")) == "steps"
+    assert kind_of(replace(timed, experiment="nobody knows it")) == "steps"
+    assert kind_of(replace(timed, provenance=Provenance("modelled", "x"))) == "modelled"

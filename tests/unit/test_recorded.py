@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -43,3 +44,15 @@ def test_every_run_that_ships_can_be_read(name: str) -> None:
     run = shipped.recorded(name)
     assert run.measurements
     assert all(m.provenance.kind != "measured" for m in run.measurements)
+    for m in run.measurements:  # the machine and the day are part of every recorded number
+        assert m.provenance.source
+        date.fromisoformat(m.provenance.date)
+    assert run.environment["cpu"]
+    assert "load average before" in " ".join(m.provenance.how for m in run.measurements)
+
+
+def test_a_file_that_ships_is_known_as_one(tmp_path: Path) -> None:
+    place = Path(shipped.__file__).parent
+    assert shipped.ships(place / "lab_01.json")
+    assert not shipped.ships(place / "__init__.py")
+    assert not shipped.ships(tmp_path / "lab_01.json")

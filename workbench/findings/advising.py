@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from workbench import statistics
-from workbench.findings.wording import DASH, times
+from workbench.findings.comparing import slower_than_fastest
+from workbench.findings.wording import DASH, numbers, times
 
 
 def to_tell_apart(a: Sequence[float], b: Sequence[float], what: str, ratio_of: str = "their ratio") -> str:
@@ -24,6 +25,17 @@ def to_tell_apart(a: Sequence[float], b: Sequence[float], what: str, ratio_of: s
     if more is None:
         return f"{span}; how many more {what} would halve it these cannot tell, for they fall into groups."
     return f"{span}; about {about(more):,} more {what} of each would halve it." if more else ""
+
+
+def told_apart_by(samples: Mapping[str, Sequence[float]], what: str) -> tuple[str, ...]:
+    """The sentence about the fastest and, of those inside its noise, the one nearest to being told apart from it."""
+    fastest, others = slower_than_fastest(samples)
+    equal = [other.name for other in others if not other.beyond_noise]
+    if not equal:
+        return ()
+    slower, faster = (numbers(samples[name]) for name in (equal[-1], fastest))
+    sentence = to_tell_apart(slower, faster, what, f"the ratio of {equal[-1]} to {fastest}")
+    return (sentence,) if sentence else ()
 
 
 def to_halve(samples: Sequence[float], q: float = 50) -> str:

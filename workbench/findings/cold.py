@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from workbench import statistics
-from workbench.findings.advising import to_tell_apart
+from workbench.findings.advising import told_apart_by
 from workbench.findings.comparing import Slower, slower_than_fastest
 from workbench.findings.drifting import drifted
 from workbench.findings.finding import Finding
@@ -70,7 +70,8 @@ def cold_start(measured: Measured) -> Finding:
     title = _title(fastest, others, p50(names[fastest]))
     reading = (
         _medians(selection),
-        *_noise(fastest, others, {name: numbers(m.samples) for name, m in names.items()}),
+        *_noise(fastest, others),
+        *told_apart_by({name: m.samples for name, m in names.items()}, "cold starts"),
         *drifted(selection.measurements),
         *_largest_phase(selection),
         *_techniques(selection),
@@ -123,7 +124,7 @@ def _medians(selection: Selection) -> str:
     return f"From the call until the first answer of a new instance, at the median: {'; '.join(parts)}."
 
 
-def _noise(fastest: str, others: Sequence[Slower], samples: Mapping[str, Sequence[float]]) -> tuple[str, ...]:
+def _noise(fastest: str, others: Sequence[Slower]) -> tuple[str, ...]:
     equal = [other.name for other in others if not other.beyond_noise]
     apart = [f"{other.name} is {other.text} slower than {fastest}" for other in others if other.beyond_noise]
     sentences = []
@@ -134,10 +135,7 @@ def _noise(fastest: str, others: Sequence[Slower], samples: Mapping[str, Sequenc
             f"The difference between {fastest} and {listed(equal)} is inside the noise of these samples: "
             "do not choose between them on cold starts."
         )
-        # Of several the one nearest to being told apart: one piece of advice is enough.
-        ratio = f"the ratio of {equal[-1]} to {fastest}"
-        sentences.append(to_tell_apart(samples[equal[-1]], samples[fastest], "cold starts", ratio))
-    return tuple(filter(None, sentences))
+    return tuple(sentences)
 
 
 def _largest_phase(selection: Selection) -> tuple[str, ...]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from workbench.findings.advising import told_apart_by
 from workbench.findings.cold import p50
 from workbench.findings.comparing import slower_than_fastest
+from workbench.findings.drifting import drifted
 from workbench.findings.finding import Finding
 from workbench.findings.selecting import Measured, Selection, name_of
 from workbench.findings.wording import (
@@ -51,7 +53,9 @@ def cold_start_by(measured: Measured) -> Finding:
     provenance = Selection("cold_start", tuple(done), environment=environment).provenance
     if not done:
         return Finding("No cold starts by a factor were measured", (), _notes(shown), provenance)
-    return Finding(_title(factor, done), (_medians(done), _deploying(done)), _notes(shown), provenance)
+    apart = told_apart_by({level(m): m.samples for m in done}, "cold starts")
+    reading = (_medians(done), *apart, *drifted(done), _deploying(done))
+    return Finding(_title(factor, done), reading, _notes(shown), provenance)
 
 
 def _title(factor: str, done: Sequence[Measurement]) -> str:

@@ -12,11 +12,12 @@ from rich.table import Table
 
 from workbench.errors import RecordError
 from workbench.findings.advising import to_tell_apart
-from workbench.findings.selecting import EXPERIMENTS, name_of, sandbox_of
-from workbench.findings.wording import DASH, capitalised, listed, times
+from workbench.findings.repeated import kind_of
+from workbench.findings.selecting import name_of, sandbox_of
+from workbench.findings.wording import DASH, listed, times
 from workbench.records import Measurement, Run
 from workbench.runs.quantities import quantity
-from workbench.runs.showing import NOT_INDEPENDENT
+from workbench.runs.showing import named
 from workbench.statistics import FEWEST_FOR_VERDICT, Estimate, bootstrap_ratio, percentile, verdict
 
 MACHINE = ("cpu", "cores", "memory_mb", "kernel")
@@ -45,9 +46,10 @@ def compare(
 ) -> tuple[Compared, ...]:
     """Every experiment and deployment that both runs have samples of, in the order of the first.
 
-    A verdict is given only beyond the noise (see `statistics.verdict`), never between samples that are no times or not
-    independent. Raises RecordError, saying what differs, for runs of different machines or services unless told that
-    this is wanted, and where the two have nothing in common.
+    A verdict is given only beyond the noise (see `statistics.verdict`), and only on samples of the same thing timed
+    again and again (see `findings.repeated`); the steps of a search are left out. Raises RecordError, saying what
+    differs, for runs of different machines or services unless told that this is wanted, and where the two have nothing
+    in common.
     """
     _refuse(
         "machines", "--across-machines", differences(first.environment, second.environment, MACHINE), across_machines
@@ -57,7 +59,7 @@ def compare(
     pairs = [
         (m, others[m.experiment, m.deployment]) for m in first.measurements if (m.experiment, m.deployment) in others
     ]
-    found = tuple(_compared(a, b) for a, b in _by_experiment(pairs) if a.samples and b.samples and a.unit == b.unit)
+    found = tuple(_compared(a, b) for a, b in _by_experiment(pairs) if _alike(a, b))
     if not found:
         raise RecordError("These two runs have no experiment of the same deployment in common, so nothing to compare.")
     return found
@@ -78,6 +80,8 @@ def notes(first: Run, second: Run, found: tuple[Compared, ...]) -> tuple[str, ..
     said += [f"They differ in {'; '.join(_shortened(text) for text in other)}."] if other else []
     boxes = [f"{name_of(c.first)}: {sandbox_of(c.first)} and {sandbox_of(c.second)}" for c in found if _reboxed(c)]
     said += [f"In other sandboxes: {listed(dict.fromkeys(boxes))}."] if boxes else []
+    left = {m.experiment for m in first.measurements} - {c.first.experiment for c in found}
+    said += [f"Not compared: {listed(named(name).lower() for name in sorted(left))}."] if left else []
     tried = sum(c.ratio is not None for c in found)
     if tried > 1:
         said.append(f"Each interval holds with 95 %: of {tried}, {tried * 0.05:.1g} or so leave 1 out by chance alone.")
@@ -95,13 +99,12 @@ def table(found: Iterable[Compared]) -> Table:
         shown.add_column(name, justify="right", no_wrap=True)
     shown.add_column("verdict", overflow="fold")
     for c in found:
-        what = EXPERIMENTS.get(c.first.experiment, c.first.experiment.replace("_", " "))
         middles = [percentile(m.samples, 50) for m in (c.first, c.second)]
         ratio = times(c.ratio.value) if c.ratio else times(middles[1] / middles[0]) if middles[0] > 0 else DASH
         span = f"{times(c.ratio.low)[:-1]}{DASH}{times(c.ratio.high)}" if c.ratio else ""
         counts = f"{len(c.first.samples):,}, {len(c.second.samples):,}"
         cells = (*(quantity(middle, c.first.unit) for middle in middles), ratio, span, c.verdict)
-        shown.add_row(escape(what), escape(name_of(c.first)), counts, *map(escape, cells))
+        shown.add_row(escape(named(c.first.experiment)), escape(name_of(c.first)), counts, *map(escape, cells))
     return shown
 
 
@@ -111,10 +114,7 @@ def advice(found: Iterable[Compared]) -> tuple[str, ...]:
     for c in found:
         if c.advice:
             given.setdefault((c.first.experiment, c.advice), []).append(name_of(c.first))
-    return tuple(
-        f"{capitalised(EXPERIMENTS.get(what, what.replace('_', ' ')))}, {listed(names)}: {text}"
-        for (what, text), names in given.items()
-    )
+    return tuple(f"{named(experiment)}, {listed(names)}: {text}" for (experiment, text), names in given.items())
 
 
 def _refuse(what: str, option: str, found: tuple[str, ...], wanted: bool) -> None:
@@ -126,13 +126,13 @@ def _refuse(what: str, option: str, found: tuple[str, ...], wanted: bool) -> Non
 
 
 def _compared(a: Measurement, b: Measurement) -> Compared:
-    if "modelled" in (a.provenance.kind, b.provenance.kind):
+    if kind_of(a) == "modelled":
         return Compared(a, b, None, "modelled: none")
     settings = differences(a.detail, b.detail, _SETTINGS)
     if settings:
         return Compared(a, b, None, f"none, {'; '.join(settings)}")
-    if a.experiment in NOT_INDEPENDENT:
-        return Compared(a, b, None, "one burst: none")
+    if kind_of(a) == "requests":
+        return Compared(a, b, None, "one load: none")
     if percentile(a.samples, 50) <= 0:
         return Compared(a, b, None, "none, 0 at first")
     ratio = bootstrap_ratio(b.samples, a.samples)
@@ -142,6 +142,10 @@ def _compared(a: Measurement, b: Measurement) -> Compared:
     if found == "inside the noise":
         return Compared(a, b, ratio, found, to_tell_apart(b.samples, a.samples, "samples"))
     return Compared(a, b, ratio, f"second {found}")
+
+
+def _alike(a: Measurement, b: Measurement) -> bool:
+    return bool(a.samples and b.samples) and a.unit == b.unit and kind_of(a) == kind_of(b) != "steps"
 
 
 def _by_experiment(pairs: list[tuple[Measurement, Measurement]]) -> list[tuple[Measurement, Measurement]]:

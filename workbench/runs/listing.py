@@ -41,7 +41,7 @@ def find(places: Sequence[str | Path] = ()) -> tuple[Listed, ...]:
 
 def table(found: Sequence[Listed]) -> Table:
     """One line each: the file, when, service, deployments, machine, and whether it is whole."""
-    shown = Table(box=None, pad_edge=False, header_style="bold")
+    shown = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
     shown.add_column("file", overflow="fold", min_width=12)
     for name in ("when", "service", "deployments", "machine", "whole"):
         shown.add_column(name, no_wrap=True)
@@ -53,9 +53,9 @@ def table(found: Sequence[Listed]) -> Table:
         cells = (
             str(one.path),
             run.created[:16].replace("T", " "),
-            shortened(str(run.service.get("name", "")), 14),
-            shortened(", ".join(run.deployments) or "nothing", 26),
-            shortened(f"{run.environment.get('cpu', '?')}, {run.environment.get('cores', '?')} cores", 24),
+            shortened(str(run.service.get("name", "")), 12),
+            shortened(", ".join(run.deployments) or "nothing", 25),
+            f"{shortened(str(run.environment.get('cpu', '?')), 12)}, {run.environment.get('cores', '?')} cores",
         )
         shown.add_row(*map(escape, cells), "yes" if run.complete else "[yellow]no[/yellow]")
     return shown
@@ -101,5 +101,5 @@ def _read(path: Path) -> Listed:
     try:
         return Listed(path, opened(path))
     except RecordError as error:
-        text = shortened(str(error).removeprefix(f"{path}: ").removeprefix(f"{path} "), 160)
+        text = shortened(str(error).removeprefix(f"{path}: ").removeprefix(f"{path} is "), 160)
         return Listed(path, None, text)
