@@ -68,7 +68,8 @@ def test_the_elasticity_of_a_supply_worked_out_by_hand() -> None:
     idle = made_up("scaling", "container", planned_s=planned, warm_ms=100.0, instances=[[0.0, 4.0], [2.0, 4.0]])
     text = scaled.elastic([late, idle]).text
     # Too few: half of the demand for a quarter of the time. Too many: two where none is needed, for half of it.
-    assert [part for part in text.splitlines() if part.startswith("vm")][0].split() == ["vm", "12", "%", "25", "%", "100", "%", "50", "%"]
+    row = next(line for line in text.splitlines() if line.startswith("vm"))
+    assert row.replace("\u00a0", " ").split() == ["vm", "12", "%", "25", "%", "100", "%", "50", "%"]
     assert scaled.most([late, idle], "over_accuracy") == "container"
     assert scaled.most([late, idle], "under_timeshare") == "vm"
 

@@ -15,7 +15,7 @@ class Crowded(Exception):
     """Four are there already; the fifth is turned away."""
 
 
-def ask(sku):
+def ask(sku: str) -> int:
     """How many of an article there are; raises KeyError for one that there is not, Crowded when four are asking."""
     _enter()
     try:
@@ -25,7 +25,7 @@ def ask(sku):
         _leave()
 
 
-def _enter():
+def _enter() -> None:
     global there, most, turned_away
     with _lock:
         if there >= SEATS:
@@ -35,7 +35,7 @@ def _enter():
         most = max(most, there)
 
 
-def _leave():
+def _leave() -> None:
     global there
     with _lock:
         there -= 1
