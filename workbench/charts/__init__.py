@@ -10,11 +10,14 @@ from workbench.charts.burst import scaling
 from workbench.charts.calls import calls
 from workbench.charts.forces import tradeoff_table
 from workbench.charts.growing import LiveLatency, live
+from workbench.charts.histogram import histogram
 from workbench.charts.matrix import isolation_matrix, pressures
 from workbench.charts.money import cost
 from workbench.charts.page import PAGE_WIDTH, javascript, to_html
 from workbench.charts.phases import cold_start
+from workbench.charts.sequence import sequence
 from workbench.charts.steps import boot_phases, image_build
+from workbench.charts.tails import tails
 from workbench.charts.walls import walls
 
 __all__ = [
@@ -24,6 +27,7 @@ __all__ = [
     "calls",
     "cold_start",
     "cost",
+    "histogram",
     "image_build",
     "isolation",
     "isolation_matrix",
@@ -32,6 +36,8 @@ __all__ = [
     "noisy_neighbour",
     "pressures",
     "scaling",
+    "sequence",
+    "tails",
     "to_html",
     "tradeoff_table",
     "walls",

@@ -10,6 +10,7 @@ from workbench.experiments.delivery import delivery
 from workbench.experiments.image_build import image_build
 from workbench.experiments.isolation import isolation
 from workbench.experiments.isolation_matrix import isolation_matrix
+from workbench.experiments.order import order
 from workbench.experiments.progress import Interrupted, Progress, silent
 from workbench.experiments.scaling import scaling
 
@@ -22,6 +23,7 @@ __all__ = [
     "image_build",
     "isolation",
     "isolation_matrix",
+    "order",
     "scaling",
     "silent",
 ]

@@ -11,6 +11,20 @@ from workbench.labs.delivered import delivered, first_answers, quickest
 from workbench.labs.exercises import Exercise
 from workbench.labs.first_look import answers
 from workbench.labs.kept import holds_more, kept, memory
+from workbench.labs.lies import (
+    FACTORS,
+    SHARES_NEAR,
+    VERDICTS,
+    compared,
+    factor,
+    figures,
+    longer_and_longer,
+    mean,
+    near,
+    share_near,
+    told_apart,
+    waits,
+)
 from workbench.labs.magic import exercise
 from workbench.labs.operated import hang, refused, replaced_after_ms, story, supervised, until_replaced
 from workbench.labs.packed import changed, contents, digest, dockerfile, packed
@@ -42,12 +56,15 @@ from workbench.labs.watching import live
 __all__ = [
     "AMOUNTS",
     "COUNTS",
+    "FACTORS",
     "GROWTHS",
     "KERNELS",
     "PHASES",
     "REBUILDS",
     "SHARES",
+    "SHARES_NEAR",
     "STEPS",
+    "VERDICTS",
     "Exercise",
     "Owned",
     "amount",
@@ -64,6 +81,7 @@ __all__ = [
     "changed",
     "choose",
     "common",
+    "compared",
     "contents",
     "count",
     "delivered",
@@ -71,6 +89,8 @@ __all__ = [
     "dockerfile",
     "each",
     "exercise",
+    "factor",
+    "figures",
     "first_answers",
     "growth",
     "hang",
@@ -80,10 +100,13 @@ __all__ = [
     "limits",
     "limits_held",
     "live",
+    "longer_and_longer",
     "longest",
     "machine",
+    "mean",
     "memory",
     "named",
+    "near",
     "noticed",
     "obtained",
     "owned",
@@ -100,12 +123,15 @@ __all__ = [
     "score",
     "scoreboard",
     "share",
+    "share_near",
     "shared_kernel",
     "slowest",
     "source",
     "started",
     "story",
     "supervised",
+    "told_apart",
     "until_replaced",
     "vanished",
+    "waits",
 ]
