@@ -1,4 +1,4 @@
-"""The generator's process: a LoadSpec as one JSON line on stdin; started, progress and result lines on stdout.
+"""The generator's process: a spec as one JSON line on stdin; started, progress and result lines on stdout.
 
 Further lines on stdin: `{"targets": [...]}` sends the rest there, `{"stop": true}` ends the load now. End of file means
 that the parent is gone: it stops as well, so that no load outlives who asked for it. SIGINT and SIGTERM stop it too.
@@ -18,20 +18,22 @@ from collections.abc import Iterator
 from typing import Any
 
 from workbench.errors import WorkbenchError
-from workbench.load.spec import LoadSpec, check_targets, targets_from_json
+from workbench.load.spec import ClosedSpec, LoadSpec, check_targets, read_spec, targets_from_json
 
 
 def main() -> int:
     """Run one load; returns the exit status: 0 with a result, 2 with an `error` line."""
     lines = _lines(sys.stdin.fileno())
     try:
-        spec = LoadSpec.from_json(json.loads(next(lines, b"{}")))
+        spec = read_spec(json.loads(next(lines, b"{}")))
     except (WorkbenchError, ValueError) as error:
         _emit({"error": str(error)})
         return 2
-    connections = _allow_descriptors(spec.max_connections)
-    if connections < spec.max_connections:
-        _emit({"error": f"This process may open only {connections} connections; lower max_connections (ulimit -n)."})
+    wanted = spec.clients if isinstance(spec, ClosedSpec) else spec.max_connections
+    connections = _allow_descriptors(wanted)
+    if connections < wanted:
+        advice = "lower max_connections, or clients (ulimit -n)"
+        _emit({"error": f"This process may open only {connections} connections; {advice}."})
         return 2
     gc.freeze()  # what is loaded by now stays; collecting it again and again would be the generator's own pauses
     gc.set_threshold(50_000, 50, 100)
@@ -41,10 +43,12 @@ def main() -> int:
     return 0
 
 
-async def _run(spec: LoadSpec, lines: Iterator[bytes]) -> dict[str, Any]:
-    from workbench.load.generator import Generator  # aiohttp only now: a refused spec is told at once
+async def _run(spec: LoadSpec | ClosedSpec, lines: Iterator[bytes]) -> dict[str, Any]:
+    # aiohttp only now: a refused spec is told at once
+    from workbench.load.closed_loop import ClosedLoop
+    from workbench.load.open_loop import OpenLoop
 
-    generator = Generator(spec, _emit)
+    generator = ClosedLoop(spec, _emit) if isinstance(spec, ClosedSpec) else OpenLoop(spec, _emit)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, generator.stop)

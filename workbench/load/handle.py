@@ -19,7 +19,7 @@ from workbench.errors import WorkbenchError
 from workbench.invocation import Target
 from workbench.load.result import LoadResult
 from workbench.load.schedule import Schedule
-from workbench.load.spec import DEFAULT_MAX_CONNECTIONS, LoadSpec, check_targets, targets_to_json
+from workbench.load.spec import DEFAULT_MAX_CONNECTIONS, ClosedSpec, LoadSpec, check_targets, targets_to_json
 from workbench.session import VARIABLE, session_id
 
 _START_S = 30.0
@@ -28,12 +28,15 @@ _STOP_S = 10.0
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a load is: seconds since its start; requests due so far, ended (answered or not), and planned in all."""
+    """How far a load is: seconds since its start; requests due so far, ended (answered or not), and planned in all.
+
+    Of a closed loop nothing is planned (None), and `due` is what it has sent.
+    """
 
     t_s: float
     due: int
     ended: int
-    planned: int
+    planned: int | None
 
 
 class Load:
@@ -42,7 +45,7 @@ class Load:
     `progress` is called from another thread, four times a second. Raises WorkbenchError when the spec is out of bounds.
     """
 
-    def __init__(self, spec: LoadSpec, progress: Callable[[Progress], None] | None = None) -> None:
+    def __init__(self, spec: LoadSpec | ClosedSpec, progress: Callable[[Progress], None] | None = None) -> None:
         self._spec = spec.check()
         self._progress = progress
         self._started = threading.Event()
@@ -77,9 +80,8 @@ class Load:
 
     def result(self) -> LoadResult:
         """Wait for the end; raises WorkbenchError when the generator failed. Interrupted, it goes on: see `cancel`."""
-        # A schedule and a time limit bound it; the generator that outlives them is broken, not slow.
-        bound = _START_S + self._spec.planned_s[-1] + self._spec.timeout_s + _STOP_S
-        self._reader.join(bound)
+        # The load ends itself at its bound; the generator that outlives it is broken, not slow.
+        self._reader.join(_START_S + self._spec.bound_s + _STOP_S)
         return self._finish()
 
     def cancel(self) -> LoadResult:
@@ -165,7 +167,8 @@ class Load:
             self._started.set()
         elif "progress" in message:
             told = message["progress"]
-            self._report(Progress(told["t_s"], told["due"], told["ended"], len(self._spec.planned_s)))
+            planned = len(self._spec.planned_s) if isinstance(self._spec, LoadSpec) else None
+            self._report(Progress(told["t_s"], told["due"], told["ended"], planned))
         elif "error" in message:
             self._error = message["error"]
         elif "result" in message:
@@ -217,4 +220,22 @@ def run_load(
         allow_remote=allow_remote,
         progress=progress,
     ) as load:
+        return load.result()
+
+
+def run_closed(
+    targets: Sequence[Target],
+    *,
+    clients: int,
+    duration_s: float,
+    timeout_s: float = 30.0,
+    allow_remote: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+) -> LoadResult:
+    """Send as a naive tool does, for `duration_s` seconds, to show what it hides: latency from the real send time.
+
+    Each of `clients` sends, waits for the answer, sends again. Not a measurement of what users meet: see closed_loop.
+    Raises WorkbenchError as `run_load` does. The result has `loop` "closed".
+    """
+    with Load(ClosedSpec(tuple(targets), clients, duration_s, timeout_s, allow_remote), progress) as load:
         return load.result()

@@ -12,7 +12,11 @@ from workbench.statistics import percentile
 
 Status = Literal["ok", "throttled", "error", "timeout", "dropped"]
 
+Loop = Literal["open", "closed"]
+
 STATUSES: tuple[Status, ...] = ("ok", "throttled", "error", "timeout", "dropped")
+
+_LOOPS: dict[str, Loop] = {"open": "open", "closed": "closed"}
 
 KEPT_UP_P99_MS = 10.0
 """The generator kept up when 99% of its requests left within 10 ms of their planned time: a choice of ours, well below
@@ -28,6 +32,9 @@ class LoadResult:
     broke); `timeout`; `dropped` (due while the most connections allowed were all busy, so never sent). `instances` and
     `cold` are what answers said of themselves. `started_s` is the start on this machine's monotonic clock.
     `complete` is False when the load was stopped: requests that then had no answer yet are left out.
+
+    Of a closed loop (`loop`) there is no plan: `planned_s` and `latency_ms` count from the *real* send time, as naive
+    tools count, so the result omits what users would have waited for while the server stalled; lateness means nothing.
     """
 
     planned_s: tuple[float, ...]
@@ -39,6 +46,7 @@ class LoadResult:
     lateness_ms: tuple[float, ...]
     started_s: float
     complete: bool = True
+    loop: Loop = "open"
 
     @property
     def counts(self) -> dict[Status, int]:
@@ -62,23 +70,29 @@ class LoadResult:
 
     @property
     def kept_up(self) -> bool:
-        """Whether the load offered was the load planned: see KEPT_UP_P99_MS. Drops are counted apart."""
+        """Whether the load offered was the load planned: see KEPT_UP_P99_MS. Drops are counted apart.
+
+        A closed loop plans nothing, so it keeps up with nothing: True, and not told in `summary`.
+        """
         return self.lateness_p99_ms <= KEPT_UP_P99_MS
 
     def summary(self) -> dict[str, Any]:
         """The JSON of `workbench load`; `errors` is every request without a good answer, percentiles are of good ones.
 
-        Percentiles are None where no request was answered well. `sent` leaves out what was dropped.
+        Percentiles are None where no request was answered well. `sent` leaves out what was dropped. Lateness and
+        keeping up are None of a closed loop.
         """
+        planned = self.loop == "open"
         good = self.ok_ms
         counts = self.counts
         return {
+            "loop": self.loop,
             "sent": len(self.status) - counts.get("dropped", 0),
             "ok": len(good),
             "errors": len(self.status) - len(good),
             **{f"p{q}_ms": round(percentile(good, q), 3) if good else None for q in (50, 95, 99)},
-            "lateness_p99_ms": round(self.lateness_p99_ms, 3),
-            "kept_up": self.kept_up,
+            "lateness_p99_ms": round(self.lateness_p99_ms, 3) if planned else None,
+            "kept_up": self.kept_up if planned else None,
             "counts": counts,
             "complete": self.complete,
         }
@@ -97,6 +111,7 @@ class LoadResult:
                 tuple(data["lateness_ms"]),
                 float(data["started_s"]),
                 data["complete"] is True,
+                _LOOPS[data["loop"]],
             )
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise WorkbenchError(f"The load generator's result is garbled: {error!r}.") from error

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from workbench.errors import WorkbenchError
 from workbench.invocation import Target
-from workbench.load.generator import Balancer, classify
+from workbench.load.exchange import Balancer, classify
 from workbench.load.result import KEPT_UP_P99_MS, STATUSES, Column, LoadResult, Status
 
 
@@ -66,6 +66,7 @@ def test_a_column_survives_its_json(names: list[str]) -> None:
         "groups": column.to_json(),
         "started_s": 1,
         "complete": True,
+        "loop": "open",
     }
     read = LoadResult.from_json(data)
     assert list(read.instances) == names

@@ -1,0 +1,45 @@
+"""A server with a known stall: the open loop reports what arithmetic says, the closed loop does not.
+
+The plan is 200 requests a second for 3 s, and the server stalls from 1 s to 2 s. A request due t into the stall waits
+1 s − t; all others are answered at once. What the machine adds is counted in milliseconds, so a tenth of the stall is
+room enough, and none is needed downwards: nothing that was due in the stall can be answered before it ends.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.functional.stalling_server import stalling_server
+from workbench.invocation import Target
+from workbench.load import constant, run_closed, run_load
+from workbench.statistics import percentile
+
+RATE, DURATION_S, BEGINS_S, STALL_S = 200, 3, 1.0, 1.0
+TOLERANCE_MS = STALL_S * 1e3 / 10
+
+
+def test_the_open_loops_percentiles_are_the_arithmetic_ones() -> None:
+    with stalling_server(BEGINS_S, STALL_S) as stall:
+        result = run_load([Target(stall.url, method="GET")], constant(RATE, DURATION_S))
+    assert result.counts == {"ok": RATE * DURATION_S}
+    waits = [(BEGINS_S + STALL_S - due) * 1e3 if due >= BEGINS_S else 0.0 for due in result.planned_s]
+    expected = [max(0.0, wait) for wait in waits]
+    for q in (99, 95, 90, 80):
+        assert percentile(result.ok_ms, q) == pytest.approx(percentile(expected, q), abs=TOLERANCE_MS), f"p{q}"
+    ended_ms = (stall.ends_s[0] - result.started_s) * 1e3
+    in_stall = [k for k, due in enumerate(result.planned_s) if (BEGINS_S + 0.1) * 1e3 < due * 1e3 < ended_ms]
+    assert len(in_stall) / RATE == pytest.approx(STALL_S - 0.1, rel=0.1)
+    assert all(result.ok_ms[k] >= ended_ms - result.planned_s[k] * 1e3 - 0.01 for k in in_stall)
+
+
+def test_the_closed_loop_misses_the_stall_and_says_what_it_is() -> None:
+    with stalling_server(BEGINS_S, STALL_S) as stall:
+        result = run_closed([Target(stall.url, method="GET")], clients=2, duration_s=DURATION_S)
+    assert result.complete
+    assert set(result.counts) == {"ok"}
+    assert len(stall.ends_s) == 1
+    # Each client met it, once. Of the 400 requests that it kept from being sent, and of their waits, there is no trace.
+    assert sum(latency > STALL_S * 1e3 / 2 for latency in result.ok_ms) == 2
+    assert percentile(result.ok_ms, 99) < STALL_S * 1e3 / 4
+    assert result.summary()["loop"] == result.loop == "closed"
+    assert result.summary()["lateness_p99_ms"] is None
