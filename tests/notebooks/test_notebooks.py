@@ -25,12 +25,14 @@ LABS = {
     "lab00": PROJECT / "notebooks" / "00_start_here.ipynb",
     "lab01": PROJECT / "notebooks" / "01_package_and_deploy.ipynb",
     "lab02": PROJECT / "notebooks" / "02_cold_start.ipynb",
+    "lab03b": PROJECT / "notebooks" / "03b_how_measurements_lie.ipynb",
     "lab04": PROJECT / "notebooks" / "04_isolation.ipynb",
 }
 STUDENTS = {
     "stateless": PROJECT / "exercises" / "00_stateless.ipynb",
     "anywhere": PROJECT / "exercises" / "01_anywhere.ipynb",
     "quick_start": PROJECT / "exercises" / "02_cold_start.ipynb",
+    "honest_report": PROJECT / "exercises" / "03b_how_measurements_lie.ipynb",
     "good_guest": PROJECT / "exercises" / "04_isolation.ipynb",
 }
 SOLUTIONS = [PROJECT / "exercises" / "solutions" / student.name for student in STUDENTS.values()]
@@ -57,6 +59,14 @@ ANSWERS: dict[str, dict[str, float | str]] = {
         "lab02.memory": "spawn",
         "lab02.unique": "both",
         "lab02.bill": "nothing",
+    },
+    "lab03b": {
+        "lab03b.closed_ms": 50,
+        "lab03b.open_ms": 1000,
+        "lab03b.near": "most of them",
+        "lab03b.first": "about the same",
+        "lab03b.then": "slower",
+        "lab03b.turns": "slower",
     },
     "lab04": {
         "lab04.process": "one",
