@@ -14,6 +14,8 @@ from workbench.statistics import percentile
 
 _BINS_A_DECADE = 12
 _NEAR = 1.25
+_FLOOR_MS = 1e-3
+"""What is below is drawn here: a clock's zero has no logarithm."""
 
 
 def histogram(samples: Sequence[float], name: str = "requests") -> go.Figure:
@@ -21,8 +23,7 @@ def histogram(samples: Sequence[float], name: str = "requests") -> go.Figure:
     if not samples:
         return nothing(Finding("Nothing was measured", (), (), "nothing was measured"))
     mean, median = math.fsum(samples) / len(samples), percentile(samples, 50)
-    # A clock's zero has no logarithm.
-    exponents = [math.floor(math.log10(max(ms, 1e-3)) * _BINS_A_DECADE) for ms in samples]
+    exponents = [math.floor(math.log10(max(ms, _FLOOR_MS)) * _BINS_A_DECADE) for ms in samples]
     bins = range(min(exponents), max(exponents) + 1)
     edges = [(10 ** (b / _BINS_A_DECADE), 10 ** ((b + 1) / _BINS_A_DECADE)) for b in bins]
     counts = [exponents.count(b) for b in bins]
@@ -41,17 +42,16 @@ def histogram(samples: Sequence[float], name: str = "requests") -> go.Figure:
         )
     )
     top = max(counts) * 1.22
-    for value, word, colour, dash, high in (
-        (mean, "mean", VERMILLION, "solid", 1.0),
-        (median, "p50", INK, "dash", 0.9),
-    ):
+    marks = ((mean, "mean", VERMILLION, "solid", 1.0), (median, "p50", INK, "dash", 0.9))
+    for found, word, colour, dash, high in marks:
+        value = max(found, _FLOOR_MS)
         figure.add_shape(
             type="line", x0=value, x1=value, y0=0, y1=top * high, line={"color": colour, "dash": dash, "width": 3}
         )
         figure.add_annotation(
             x=math.log10(value),
             y=top * high,
-            text=f"<b>{word}</b> {milliseconds(value)}",
+            text=f"<b>{word}</b> {milliseconds(found)}",
             showarrow=False,
             xanchor="left",
             yanchor="top",

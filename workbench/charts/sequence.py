@@ -38,15 +38,15 @@ def sequence(runs: Mapping[str, Sequence[Measurement]]) -> go.Figure:
             _add(figure, row, m, names.index(m.deployment), first=row == 1)
         _tint(figure, row, measured, title, (low, high))
     figure.update_yaxes(type="log", range=[low, high], title_text="latency (ms, log)", dtick="D2", tickformat=",~g")
-    figure.update_xaxes(title_text="seconds since the first sample", row=len(shown), rangemode="tozero")
-    said = listed(f"{name}: {_called(measured)}" for name, measured in shown.items())
+    figure.update_xaxes(rangemode="tozero")
+    figure.update_xaxes(title_text="seconds since the first sample", row=len(shown))
+    said = "; ".join(f"{name}: {_called(measured)}" for name, measured in shown.items())
     notes = tuple(f"{m.deployment}: interrupted; shown is what was measured." for m in every if not m.complete)
     counts = listed(dict.fromkeys(f"{len(m.samples)}" for m in every), "or")
     provenance = f"measured here and now, {counts} calls of each in each order, by the caller's clock"
     subtitle = "One mark a call, a line at each median. Tinted: processes of our own compete for the CPU."
-    return finish(
-        figure, Finding(capitalised(said), (), notes, provenance), subtitle, 210 * len(shown) + 20, legend_rows=1
-    )
+    finding = Finding(capitalised(said), (), notes, provenance)
+    return finish(figure, finding, subtitle, 210 * len(shown) + 20, legend_rows=1, column_titles=True)
 
 
 def _called(measured: Sequence[Measurement]) -> str:

@@ -80,7 +80,7 @@ def _measurement(timed: _Timed, interleaved: bool, busy_s: list[float], complete
     ms = tuple(timed.ms)
     detail: dict[str, Any] = {
         "interleaved": interleaved,
-        "at_s": [round(at, 4) for at in timed.at_s[: len(ms)]],
+        "at_s": [round(at, 6) for at in timed.at_s[: len(ms)]],
         "busy_s": list(busy_s) or None,
         "p50_ms": percentile(ms, 50) if ms else None,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from workbench.labs.bar import Bar, bar
 from workbench.labs.bills import AMOUNTS, amount, bill
 from workbench.labs.booted import STEPS, boots, longest, obtained
 from workbench.labs.built import REBUILDS, builds, slowest
@@ -26,6 +27,7 @@ from workbench.labs.lies import (
     waits,
 )
 from workbench.labs.magic import exercise
+from workbench.labs.measuring import measure
 from workbench.labs.operated import hang, refused, replaced_after_ms, story, supervised, until_replaced
 from workbench.labs.packed import changed, contents, digest, dockerfile, packed
 from workbench.labs.phases import PHASES, heaviest, phases, vanished
@@ -65,12 +67,14 @@ __all__ = [
     "SHARES_NEAR",
     "STEPS",
     "VERDICTS",
+    "Bar",
     "Exercise",
     "Owned",
     "amount",
     "answers",
     "ask",
     "at_once",
+    "bar",
     "beside",
     "bill",
     "boots",
@@ -104,6 +108,7 @@ __all__ = [
     "longest",
     "machine",
     "mean",
+    "measure",
     "memory",
     "named",
     "near",

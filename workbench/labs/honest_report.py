@@ -138,7 +138,7 @@ def _winner(bench: Bench) -> str:
     story = "One side had each price kept, the other worked it out each time. Which is slower?"
     expect(function.invoke({"a": a, "b": slow}).payload, {"slower": "b"}, f"{story} (It was b.)")
     expect(function.invoke({"a": slow, "b": a}).payload, {"slower": "a"}, f"{story} (It was a.)")
-    return f"{duration(percentile(a, 50))} and {duration(percentile(b, 50))}: not told apart. The real one is."
+    return f"{duration(percentile(a, 50))} and {duration(percentile(b, 50))}: not told apart. The two that differ are."
 
 
 def _dealt(samples: Sequence[float]) -> tuple[list[float], list[float]]:

@@ -88,5 +88,5 @@ def compared(ways: Mapping[str, Sequence[Measurement]]) -> Panel:
         called = f"{second.deployment} is {told_apart(measured)}"
         verdict = called.replace(f"{second.deployment} is inside", "inside")
         rows.append([name, f"{ratio.value:.2f}", f"{ratio.low:.2f} to {ratio.high:.2f}", verdict])
-    html, text = table(["order", "ratio of the medians", "95 % interval", "so"], rows)
+    html, text = table(["order", "ratio of the medians", "95 % interval", "so it seems"], rows)
     return Panel("Two of the same service, compared", html, text)
