@@ -6,7 +6,7 @@ import json
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -103,23 +103,42 @@ def serve(
 @app.command()
 def load(
     url: Annotated[str, typer.Argument(help="What to request; this machine only, unless --allow-remote.")],
-    rate: Annotated[float, typer.Option(help="Requests a second.")] = 50.0,
-    duration: Annotated[float, typer.Option(help="Seconds.")] = 10.0,
-    arrivals: Annotated[str, typer.Option(help="constant, poisson, ramp, step or burst.")] = "poisson",
+    rate: Annotated[float | None, typer.Option(help="Requests a second; default: 50, or as recorded.")] = None,
+    duration: Annotated[float | None, typer.Option(help="Seconds; default: 10, or as long as recorded.")] = None,
+    arrivals: Annotated[
+        str, typer.Option(help="constant, poisson, ramp, step, burst, azure, or FILE.csv: a column of times.")
+    ] = "poisson",
+    speed: Annotated[float, typer.Option(help="How many times as fast a FILE.csv is played.")] = 1.0,
+    warmup: Annotated[float, typer.Option(help="Seconds at the start that are sent, and reported apart.")] = 0.0,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait for an answer.")] = 30.0,
+    closed: Annotated[
+        int, typer.Option(help="So many clients that wait for each answer instead: shows what such a loop hides.")
+    ] = 0,
     allow_remote: Annotated[
         bool, typer.Option("--allow-remote", help="The target is yours and may be loaded.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
 ) -> None:
     """Send an open-loop load and print what came back; latency counts from the planned send time."""
-    from workbench.load import load_url
+    from workbench.load import load_url, load_url_closed
+    from workbench.load.shown import LiveLine, result_text
+    from workbench.load.targets import host_of, is_loopback
 
-    result = load_url(url, rate, duration, arrivals, allow_remote=allow_remote)
-    if as_json:
-        typer.echo(json.dumps(result))
-        return
-    for name, value in result.items():
-        typer.echo(f"{name:>16}  {value:,.2f}" if isinstance(value, float) else f"{name:>16}  {value}")
+    if closed and (rate is not None or (arrivals, speed, warmup) != ("poisson", 1.0, 0.0)):
+        raise WorkbenchError("A closed loop plans nothing: leave out --rate, --arrivals, --speed and --warmup.")
+
+    host = host_of(url)
+    if not allow_remote and not is_loopback(host) and sys.stdin.isatty():
+        allow_remote = typer.confirm(f"{host} is not this machine. Is it yours, and may it be loaded?", err=True)
+    with LiveLine() as live:
+        common: dict[str, Any] = {"timeout_s": timeout, "allow_remote": allow_remote, "progress": live}
+        if closed:
+            result = load_url_closed(url, closed, duration, **common)
+        else:
+            result = load_url(url, rate, duration, arrivals, speed=speed, warmup_s=warmup, **common)
+    typer.echo(json.dumps(result) if as_json else result_text(result))
+    if not result["complete"]:
+        raise KeyboardInterrupt  # told above; here it becomes the exit status
 
 
 @app.command()

@@ -7,15 +7,30 @@ room enough, and none is needed downwards: nothing that was due in the stall can
 
 from __future__ import annotations
 
+import asyncio
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 import pytest
 
 from tests.functional.stalling_server import stalling_server
 from workbench.invocation import Target
-from workbench.load import constant, run_closed, run_load
+from workbench.load import LoadResult, constant, run_closed, run_load
+from workbench.load.open_loop import OpenLoop
+from workbench.load.spec import LoadSpec
 from workbench.statistics import percentile
 
 RATE, DURATION_S, BEGINS_S, STALL_S = 200, 3, 1.0, 1.0
 TOLERANCE_MS = STALL_S * 1e3 / 10
+
+
+@contextmanager
+def silent_server() -> Iterator[str]:
+    """Somebody listens, and nobody answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
 
 
 def test_the_open_loops_percentiles_are_the_arithmetic_ones() -> None:
@@ -43,3 +58,30 @@ def test_the_closed_loop_misses_the_stall_and_says_what_it_is() -> None:
     assert percentile(result.ok_ms, 99) < STALL_S * 1e3 / 4
     assert result.summary()["loop"] == result.loop == "closed"
     assert result.summary()["lateness_p99_ms"] is None
+
+
+def test_a_load_ends_itself_at_its_bound_though_the_server_hangs() -> None:
+    class Hasty(LoadSpec):
+        bound_s = 0.5
+
+    async def run(url: str) -> LoadResult:
+        told: list[dict[str, Any]] = []
+        spec = Hasty((Target(url, method="GET"),), (0.0, 0.1, 400.0), timeout_s=300)
+        return LoadResult.from_json(await OpenLoop(spec, told.append).run())
+
+    with silent_server() as url:
+        result = asyncio.run(run(url))
+    assert not result.complete
+    assert result.status == ()
+
+
+def test_warm_up_is_sent_and_has_no_part_in_the_percentiles() -> None:
+    """The stall is from 0.2 s on, so it is over with the warm-up: what is measured knows nothing of it."""
+    with stalling_server(0.2, 0.6) as stall:
+        target = Target(stall.url, method="GET")
+        result = run_load([target], constant(100, 2), warmup_s=1)
+    assert result.warmup is not None
+    assert result.warmup.counts == result.counts == {"ok": 100}
+    assert max(result.warmup.ok_ms) >= 590
+    assert percentile(result.ok_ms, 50) < 300
+    assert result.summary()["warmup"]["p99_ms"] > result.summary()["p99_ms"]

@@ -18,7 +18,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from workbench.errors import WorkbenchError
-from workbench.load.spec import ClosedSpec, LoadSpec, check_targets, read_spec, targets_from_json
+from workbench.load.spec import ClosedSpec, LoadSpec, read_spec
+from workbench.load.targets import check_targets, targets_from_json
 
 
 def main() -> int:

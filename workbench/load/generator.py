@@ -29,7 +29,7 @@ class Generator(ABC):
         self._timeout_s, self._bound_s = spec.timeout_s, spec.bound_s
         self._balancer = Balancer(spec.targets)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._samples = Samples()
+        self._samples = Samples(spec.warmup if isinstance(spec, LoadSpec) else 0)
         self._next = 0
         self._stopped = False
         self._start_s = 0.0
@@ -77,4 +77,4 @@ class Generator(ABC):
         while True:
             await asyncio.sleep(_PROGRESS_S)
             elapsed = max(0.0, time.monotonic() - self._start_s)
-            self._emit({"progress": {"t_s": round(elapsed, 3), "due": self._next, "ended": len(self._samples)}})
+            self._emit({"progress": {"t_s": round(elapsed, 3), "due": self._next, **self._samples.so_far()}})

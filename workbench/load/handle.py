@@ -18,8 +18,8 @@ from typing import Any, Self
 from workbench.errors import WorkbenchError
 from workbench.invocation import Target
 from workbench.load.result import LoadResult
-from workbench.load.schedule import Schedule
-from workbench.load.spec import DEFAULT_MAX_CONNECTIONS, ClosedSpec, LoadSpec, check_targets, targets_to_json
+from workbench.load.spec import ClosedSpec, LoadSpec
+from workbench.load.targets import check_targets, targets_to_json
 from workbench.session import VARIABLE, session_id
 
 _START_S = 30.0
@@ -28,15 +28,32 @@ _STOP_S = 10.0
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a load is: seconds since its start; requests due so far, ended (answered or not), and planned in all.
+    """How far a load is, `t_s` seconds after its start.
 
-    Of a closed loop nothing is planned (None), and `due` is what it has sent.
+    Requests due so far, ended (answered or not), and planned in all: of a closed loop, sent, ended and None. Then, of
+    those that ended after the warm-up: answered well, and not (`errors`); percentiles of the former in milliseconds, to
+    two significant digits, None before the first. `duration_s` is when the last request is due.
     """
 
     t_s: float
     due: int
     ended: int
     planned: int | None
+    duration_s: float
+    ok: int
+    errors: int
+    p50_ms: float | None
+    p99_ms: float | None
+
+    @property
+    def per_s(self) -> float:
+        """Requests ended a second so far."""
+        return self.ended / self.t_s if self.t_s > 0 else 0.0
+
+    @property
+    def remaining_s(self) -> float:
+        """Seconds until the last request is due; the last answers may take longer."""
+        return max(0.0, self.duration_s - self.t_s)
 
 
 class Load:
@@ -49,6 +66,8 @@ class Load:
         self._spec = spec.check()
         self._progress = progress
         self._started = threading.Event()
+        # Not Thread.join: Python 3.11 and 3.12 take a thread for ended when Ctrl-C interrupts a wait for it.
+        self._ended = threading.Event()
         self._started_s = 0.0
         self._result: LoadResult | None = None
         self._error = ""
@@ -63,8 +82,7 @@ class Load:
             stderr=self._stderr,
             env={**os.environ, VARIABLE: session_id()},
         )
-        self._reader = threading.Thread(target=self._read, name="load-result", daemon=True)
-        self._reader.start()
+        threading.Thread(target=self._read, name="load-result", daemon=True).start()
         self._tell(spec.to_json())
 
     def started_s(self) -> float:
@@ -81,13 +99,13 @@ class Load:
     def result(self) -> LoadResult:
         """Wait for the end; raises WorkbenchError when the generator failed. Interrupted, it goes on: see `cancel`."""
         # The load ends itself at its bound; the generator that outlives it is broken, not slow.
-        self._reader.join(_START_S + self._spec.bound_s + _STOP_S)
+        self._ended.wait(_START_S + self._spec.bound_s + _STOP_S)
         return self._finish()
 
     def cancel(self) -> LoadResult:
         """Stop now and return what there is, `complete` False if anything was left; also after `result`."""
         self._tell({"stop": True})
-        self._reader.join(_STOP_S)
+        self._ended.wait(_STOP_S)
         return self._finish()
 
     def close(self) -> None:
@@ -95,7 +113,7 @@ class Load:
         if self._process.poll() is None:
             self._process.kill()
         self._process.wait()
-        self._reader.join(_STOP_S)
+        self._ended.wait(_STOP_S)
         with contextlib.suppress(OSError):
             if self._process.stdin is not None:
                 self._process.stdin.close()
@@ -160,15 +178,15 @@ class Load:
             self._error = self._error or f"The load generator's answer could not be read: {error}"
         finally:
             self._started.set()
+            self._ended.set()
 
     def _take(self, message: dict[str, Any]) -> None:
         if "started_s" in message:
             self._started_s = message["started_s"]
             self._started.set()
         elif "progress" in message:
-            told = message["progress"]
             planned = len(self._spec.planned_s) if isinstance(self._spec, LoadSpec) else None
-            self._report(Progress(told["t_s"], told["due"], told["ended"], planned))
+            self._report(Progress(**message["progress"], planned=planned, duration_s=self._spec.duration_s))
         elif "error" in message:
             self._error = message["error"]
         elif "result" in message:
@@ -182,60 +200,3 @@ class Load:
             self._progress(progress)
         except Exception as error:
             self._raised = error
-
-
-def start_load(
-    targets: Sequence[Target],
-    schedule: Schedule,
-    *,
-    timeout_s: float = 30.0,
-    max_connections: int = DEFAULT_MAX_CONNECTIONS,
-    allow_remote: bool = False,
-    progress: Callable[[Progress], None] | None = None,
-) -> Load:
-    """Begin a load on `targets` and return its handle at once; it starts to send a moment later (`Load.started_s`)."""
-    spec = LoadSpec(tuple(targets), schedule.planned_s, timeout_s, max_connections, allow_remote)
-    return Load(spec, progress)
-
-
-def run_load(
-    targets: Sequence[Target],
-    schedule: Schedule,
-    *,
-    timeout_s: float = 30.0,
-    max_connections: int = DEFAULT_MAX_CONNECTIONS,
-    allow_remote: bool = False,
-    progress: Callable[[Progress], None] | None = None,
-) -> LoadResult:
-    """Send `schedule` to `targets` from a process of its own and wait for the result.
-
-    Each request goes to the target with the fewest outstanding. Raises WorkbenchError when the load is out of bounds,
-    leaves this machine unconfirmed, or its generator fails. Interrupted, it stops sending.
-    """
-    with start_load(
-        targets,
-        schedule,
-        timeout_s=timeout_s,
-        max_connections=max_connections,
-        allow_remote=allow_remote,
-        progress=progress,
-    ) as load:
-        return load.result()
-
-
-def run_closed(
-    targets: Sequence[Target],
-    *,
-    clients: int,
-    duration_s: float,
-    timeout_s: float = 30.0,
-    allow_remote: bool = False,
-    progress: Callable[[Progress], None] | None = None,
-) -> LoadResult:
-    """Send as a naive tool does, for `duration_s` seconds, to show what it hides: latency from the real send time.
-
-    Each of `clients` sends, waits for the answer, sends again. Not a measurement of what users meet: see closed_loop.
-    Raises WorkbenchError as `run_load` does. The result has `loop` "closed".
-    """
-    with Load(ClosedSpec(tuple(targets), clients, duration_s, timeout_s, allow_remote), progress) as load:
-        return load.result()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
 from workbench.errors import WorkbenchError
@@ -35,6 +36,8 @@ class LoadResult:
 
     Of a closed loop (`loop`) there is no plan: `planned_s` and `latency_ms` count from the *real* send time, as naive
     tools count, so the result omits what users would have waited for while the server stalled; lateness means nothing.
+
+    `warmup` holds what was sent as warm-up, in the same shape; the rest of this result is without it.
     """
 
     planned_s: tuple[float, ...]
@@ -47,6 +50,7 @@ class LoadResult:
     started_s: float
     complete: bool = True
     loop: Loop = "open"
+    warmup: LoadResult | None = None
 
     @property
     def counts(self) -> dict[Status, int]:
@@ -95,13 +99,26 @@ class LoadResult:
             "kept_up": self.kept_up if planned else None,
             "counts": counts,
             "complete": self.complete,
+            "warmup": self.warmup.summary() if self.warmup is not None else None,
         }
+
+    def _part(self, part: slice) -> LoadResult:
+        return replace(
+            self,
+            planned_s=self.planned_s[part],
+            latency_ms=self.latency_ms[part],
+            status=self.status[part],
+            instances=self.instances[part],
+            groups=self.groups[part],
+            cold=self.cold[part],
+            lateness_ms=self.lateness_ms[part],
+        )
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> LoadResult:
         """Read the generator's last line; raises WorkbenchError when it is not one."""
         try:
-            return cls(
+            whole = cls(
                 tuple(data["planned_s"]),
                 tuple(data["latency_ms"]),
                 tuple(STATUSES[code] for code in data["status"]),
@@ -113,6 +130,8 @@ class LoadResult:
                 data["complete"] is True,
                 _LOOPS[data["loop"]],
             )
+            warm = int(data["warmup"])
+            return replace(whole._part(slice(warm, None)), warmup=whole._part(slice(warm))) if warm else whole
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise WorkbenchError(f"The load generator's result is garbled: {error!r}.") from error
 
@@ -122,15 +141,15 @@ class Column:
 
     def __init__(self) -> None:
         self._codes: dict[str, int] = {}
-        self._entries: list[int] = []
+        self._entries = array("L")
 
     def append(self, name: str) -> None:
         """Add the next request's name."""
         self._entries.append(self._codes.setdefault(name, len(self._codes)))
 
-    def to_json(self) -> dict[str, Any]:
-        """The table and the indices."""
-        return {"names": list(self._codes), "of": self._entries}
+    def to_json(self, order: Iterable[int]) -> dict[str, Any]:
+        """The table, and the indices of those requests that `order` names by their place, in that order."""
+        return {"names": list(self._codes), "of": [self._entries[place] for place in order]}
 
 
 def _named(column: Mapping[str, Any]) -> tuple[str, ...]:

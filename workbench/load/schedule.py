@@ -35,13 +35,18 @@ class Piece:
 
 @dataclass(frozen=True)
 class Schedule:
-    """Planned send times in seconds from the start, rising; `seed` is None where arrivals are evenly spaced."""
+    """Planned send times in seconds from the start, rising; `seed` is None where nothing is drawn by chance.
+
+    `peak_per_s` is the highest rate meant, or found in a recording. `source` says of arrivals that are not of our own
+    invention where they come from: recorded, or modelled after whom.
+    """
 
     kind: str
     planned_s: tuple[float, ...]
     duration_s: float
     peak_per_s: float
     seed: int | None
+    source: str = ""
 
     def __len__(self) -> int:
         return len(self.planned_s)
@@ -92,7 +97,10 @@ def named(arrivals: str, rate: float, duration_s: float, seed: int = 0) -> Sched
         return step((rate / 4, rate / 2, rate), third, seed)
     if arrivals == "burst":
         return burst(rate / 4, rate, before_s=third, burst_s=third, after_s=third, seed=seed)
-    raise WorkbenchError(f"There are no arrivals called {arrivals!r}. Choose constant, poisson, ramp, step or burst.")
+    raise WorkbenchError(
+        f"There are no arrivals called {arrivals!r}. Choose constant, poisson, ramp, step, burst "
+        "or azure, or give a recording (FILE.csv)."
+    )
 
 
 def check_bounds(peak_per_s: float, duration_s: float, requests: float) -> None:

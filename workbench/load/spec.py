@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import ipaddress
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
-from urllib.parse import urlsplit
 
 from workbench.errors import WorkbenchError
 from workbench.invocation import Target
 from workbench.load.schedule import MAX_DURATION_S, check_bounds
+from workbench.load.targets import check_targets, targets_from_json, targets_to_json
 
 DEFAULT_MAX_CONNECTIONS = 1000
 _GRACE_S = 5.0
@@ -22,7 +20,8 @@ _GRACE_S = 5.0
 class LoadSpec:
     """A load: where to, when (seconds from the start), how long to wait for an answer and how many at once.
 
-    A request due while `max_connections` others wait for their answers is not sent but counted as dropped.
+    A request due while `max_connections` others wait for their answers is not sent but counted as dropped. The first
+    `warmup` requests are sent as the others are, and reported apart.
     """
 
     targets: tuple[Target, ...]
@@ -30,6 +29,7 @@ class LoadSpec:
     timeout_s: float = 30.0
     max_connections: int = DEFAULT_MAX_CONNECTIONS
     allow_remote: bool = False
+    warmup: int = 0
 
     @property
     def duration_s(self) -> float:
@@ -56,6 +56,11 @@ class LoadSpec:
         _check_time_limit(self.timeout_s)
         if self.max_connections < 1:
             raise WorkbenchError(f"{self.max_connections} connections cannot send anything; allow at least one.")
+        if not 0 <= self.warmup < len(planned):
+            raise WorkbenchError(
+                f"A warm-up of {self.warmup:,} requests leaves nothing of a load of {len(planned):,}. Shorten it, or "
+                "lengthen the load."
+            )
         return self
 
     def to_json(self) -> dict[str, Any]:
@@ -66,6 +71,7 @@ class LoadSpec:
             "timeout_s": self.timeout_s,
             "max_connections": self.max_connections,
             "allow_remote": self.allow_remote,
+            "warmup": self.warmup,
         }
 
     @classmethod
@@ -78,6 +84,7 @@ class LoadSpec:
                 float(data.get("timeout_s", cls.timeout_s)),
                 int(data.get("max_connections", cls.max_connections)),
                 data.get("allow_remote") is True,
+                int(data.get("warmup", cls.warmup)),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise WorkbenchError(f"The load's JSON lacks or garbles a part: {error!r}.") from error
@@ -147,60 +154,3 @@ def _check_time_limit(timeout_s: float) -> None:
         raise WorkbenchError(
             f"The time limit of a request is {timeout_s:g} s; choose one above 0 and up to {MAX_DURATION_S:g} s."
         )
-
-
-def check_targets(targets: Sequence[Target], *, allow_remote: bool) -> None:
-    """Raise WorkbenchError unless there are targets, by HTTP, on this machine or confirmed to be elsewhere."""
-    if not targets:
-        raise WorkbenchError("A load needs at least one target. Is the deployment still up?")
-    for url in {target.url for target in targets}:
-        try:
-            parts = urlsplit(url)
-            host = parts.hostname
-        except ValueError as error:
-            raise WorkbenchError(f"{url!r} is no address ({error}). Write it as http://HOST:PORT/PATH.") from error
-        if parts.scheme not in ("http", "https") or not host:
-            raise WorkbenchError(f"{url!r} is no HTTP address. Write it as http://HOST:PORT/PATH.")
-        if not allow_remote and not is_loopback(host):
-            raise WorkbenchError(
-                f"{host} is not this machine. A load on somebody else's service is an attack; if it is yours and may "
-                "be loaded, say so with allow_remote=True (on the command line: --allow-remote)."
-            )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether `host` certainly names this machine's loopback interface; other names are not looked up."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def targets_to_json(targets: Sequence[Target]) -> list[dict[str, Any]]:
-    """Targets as JSON, bodies in base64."""
-    return [
-        {
-            "url": target.url,
-            "method": target.method,
-            "headers": [list(header) for header in target.headers],
-            "body": base64.b64encode(target.body).decode(),
-            "group": target.group,
-        }
-        for target in targets
-    ]
-
-
-def targets_from_json(data: Sequence[Mapping[str, Any]]) -> tuple[Target, ...]:
-    """Read what `targets_to_json` wrote; raises KeyError, TypeError or ValueError on anything else."""
-    return tuple(
-        Target(
-            str(entry["url"]),
-            str(entry.get("method", "POST")),
-            tuple((str(name), str(value)) for name, value in entry.get("headers", ())),
-            base64.b64decode(entry.get("body", ""), validate=True),
-            str(entry.get("group", "")),
-        )
-        for entry in data
-    )

@@ -69,7 +69,7 @@ def test_every_name_peaks_at_its_rate(arrivals: str) -> None:
 
 
 def test_an_unknown_name_lists_the_known() -> None:
-    with pytest.raises(WorkbenchError, match="constant, poisson, ramp, step or burst"):
+    with pytest.raises(WorkbenchError, match=r"constant, poisson, ramp, step, burst or azure.*FILE\.csv"):
         named("uniform", 1, 1)
 
 

@@ -12,7 +12,8 @@ from workbench.errors import WorkbenchError
 from workbench.invocation import Target
 from workbench.load import constant, poisson
 from workbench.load.schedule import MAX_RATE_PER_S
-from workbench.load.spec import LoadSpec, check_targets, is_loopback
+from workbench.load.spec import LoadSpec
+from workbench.load.targets import check_targets, is_loopback
 
 HERE = Target("http://127.0.0.1:8000/f")
 
