@@ -24,13 +24,17 @@ _FIELDS = {"typical_ms", "p99_ms", "first_ms", "unanswered"}
 
 
 def measured(deployment: Deployment, payloads: Sequence[Mapping[str, Any]], every_s: float = 0.0) -> list[Request]:
-    """Requests due every `every_s` seconds, by one caller who waits for each answer and so falls behind in a stall."""
+    """Requests due every `every_s` seconds, by one caller who waits for each answer and so falls behind in a stall.
+
+    Without `every_s` each is due when the one before it has been answered.
+    """
     found: list[Request] = []
     began = time.monotonic()
     for number, payload in enumerate(payloads):
-        planned = number * every_s if every_s else time.monotonic() - began
-        time.sleep(max(0.0, began + planned - time.monotonic()))
+        if every_s:
+            time.sleep(max(0.0, began + number * every_s - time.monotonic()))
         sent = time.monotonic() - began
+        planned = number * every_s if every_s else sent
         result = deployment.invoke(payload)
         answered = time.monotonic() - began
         found.append({"planned_s": planned, "sent_s": sent, "answered_s": answered, "cold": result.cold})
