@@ -11,6 +11,7 @@ from workbench.charts.calls import calls
 from workbench.charts.forces import tradeoff_table
 from workbench.charts.growing import LiveLatency, live
 from workbench.charts.histogram import histogram
+from workbench.charts.interference import interference
 from workbench.charts.matrix import isolation_matrix, pressures
 from workbench.charts.money import cost
 from workbench.charts.page import PAGE_WIDTH, javascript, to_html
@@ -29,6 +30,7 @@ __all__ = [
     "cost",
     "histogram",
     "image_build",
+    "interference",
     "isolation",
     "isolation_matrix",
     "javascript",

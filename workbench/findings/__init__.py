@@ -9,6 +9,7 @@ from workbench.findings.finding import Finding
 from workbench.findings.matrix import isolation_matrix, pressure_effects
 from workbench.findings.money import cost
 from workbench.findings.selecting import Measured
+from workbench.findings.shifts import interference
 from workbench.findings.steps import boot_phases, image_build
 from workbench.findings.summary import READINGS, compared, conclusions, emulated, findings, missing
 from workbench.findings.wall_price import walls
@@ -25,6 +26,7 @@ __all__ = [
     "emulated",
     "findings",
     "image_build",
+    "interference",
     "isolation",
     "isolation_matrix",
     "missing",
