@@ -26,6 +26,7 @@ LABS = {
     "lab01": PROJECT / "notebooks" / "01_package_and_deploy.ipynb",
     "lab02": PROJECT / "notebooks" / "02_cold_start.ipynb",
     "lab03": PROJECT / "notebooks" / "03_scaling.ipynb",
+    "lab03b": PROJECT / "notebooks" / "03b_how_measurements_lie.ipynb",
     "lab04": PROJECT / "notebooks" / "04_isolation.ipynb",
 }
 STUDENTS = {
@@ -33,6 +34,7 @@ STUDENTS = {
     "anywhere": PROJECT / "exercises" / "01_anywhere.ipynb",
     "quick_start": PROJECT / "exercises" / "02_cold_start.ipynb",
     "many_callers": PROJECT / "exercises" / "03_scaling.ipynb",
+    "honest_report": PROJECT / "exercises" / "03b_how_measurements_lie.ipynb",
     "good_guest": PROJECT / "exercises" / "04_isolation.ipynb",
 }
 SOLUTIONS = [PROJECT / "exercises" / "solutions" / student.name for student in STUDENTS.values()]
@@ -70,6 +72,14 @@ ANSWERS: dict[str, dict[str, float | str]] = {
         "lab03.works": "less than 1.5 times",
         "lab03.waits": "more than 5 times",
         "lab03.zero": "vm",
+    },
+    "lab03b": {
+        "lab03b.closed_ms": 50,
+        "lab03b.open_ms": 1000,
+        "lab03b.near": "most of them",
+        "lab03b.first": "about the same",
+        "lab03b.then": "slower",
+        "lab03b.turns": "slower",
     },
     "lab04": {
         "lab04.process": "one",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from workbench.labs.bar import Bar, bar
 from workbench.labs.bills import AMOUNTS, amount, bill
 from workbench.labs.booted import STEPS, boots, longest, obtained
 from workbench.labs.built import REBUILDS, builds, slowest
@@ -13,7 +14,22 @@ from workbench.labs.factors import FACTORS, by_factor, grown
 from workbench.labs.first_look import answers
 from workbench.labs.idle import WAITS, forgetful, unveiled, waits
 from workbench.labs.kept import holds_more, kept, memory
+from workbench.labs.lies import (
+    MULTIPLES,
+    SHARES_NEAR,
+    VERDICTS,
+    compared,
+    figures,
+    longer_and_longer,
+    mean,
+    multiple,
+    near,
+    share_near,
+    stall_waits,
+    told_apart,
+)
 from workbench.labs.magic import exercise
+from workbench.labs.measuring import measure
 from workbench.labs.operated import hang, refused, replaced_after_ms, story, supervised, until_replaced
 from workbench.labs.packed import changed, contents, digest, dockerfile, packed
 from workbench.labs.phases import PHASES, heaviest, phases, vanished
@@ -55,7 +71,7 @@ from workbench.labs.walls import (
     shared_kernel,
     started,
 )
-from workbench.labs.watching import live, told
+from workbench.labs.watching import live
 
 __all__ = [
     "ABOVE",
@@ -65,11 +81,15 @@ __all__ = [
     "GAINS",
     "GROWTHS",
     "KERNELS",
+    "MULTIPLES",
     "PHASES",
     "REBUILDS",
     "SHARES",
+    "SHARES_NEAR",
     "STEPS",
+    "VERDICTS",
     "WAITS",
+    "Bar",
     "Exercise",
     "Owned",
     "above_goal",
@@ -79,6 +99,7 @@ __all__ = [
     "ask",
     "at_levels",
     "at_once",
+    "bar",
     "beside",
     "bill",
     "boots",
@@ -90,6 +111,7 @@ __all__ = [
     "changed",
     "choose",
     "common",
+    "compared",
     "contents",
     "count",
     "delivered",
@@ -98,6 +120,7 @@ __all__ = [
     "each",
     "elastic",
     "exercise",
+    "figures",
     "first_answers",
     "first_to_goal",
     "forgetful",
@@ -112,12 +135,17 @@ __all__ = [
     "limits",
     "limits_held",
     "live",
+    "longer_and_longer",
     "longest",
     "looks",
     "machine",
+    "mean",
+    "measure",
     "memory",
     "most",
+    "multiple",
     "named",
+    "near",
     "noticed",
     "obtained",
     "owned",
@@ -135,15 +163,17 @@ __all__ = [
     "scoreboard",
     "second_ready_ms",
     "share",
+    "share_near",
     "shared_kernel",
     "slowest",
     "source",
+    "stall_waits",
     "started",
     "still_there",
     "story",
     "supervised",
     "sustained",
-    "told",
+    "told_apart",
     "until_replaced",
     "unveiled",
     "vanished",
