@@ -105,7 +105,7 @@ def test_a_search_says_its_bracket_and_calls_a_winner_only_where_brackets_part()
     assert "VM-style process 130/s or more" in said(figure)
     reading = " ".join(findings.sustainable_rate(SEARCHES).reading)
     assert "VM-style process sustained a rate that container missed" in reading
-    assert "1 loads do not count" in " ".join(findings.sustainable_rate(SEARCHES).notes)
+    assert "1 load does not count" in " ".join(findings.sustainable_rate(SEARCHES).notes)
     overlapping = [SEARCHES[0], searched("vm", 110, 130, trial(110, "sustained", 1.0), trial(130, "missed", 90.0))]
     assert "no difference" in " ".join(findings.sustainable_rate(overlapping).reading)
     none = searched("vm", None, 20, trial(20, "missed", None))

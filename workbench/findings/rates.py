@@ -59,4 +59,5 @@ def _voids(m: Measurement) -> int:
 
 
 def _late(m: Measurement) -> str:
-    return f"{capitalised(name_of(m))}: {_voids(m)} loads do not count, for the generator itself was late."
+    loads = "1 load does" if _voids(m) == 1 else f"{_voids(m)} loads do"
+    return f"{capitalised(name_of(m))}: {loads} not count, for the generator itself was late."

@@ -9,7 +9,7 @@ from typing import Any
 
 from workbench.deployment import Deployment
 from workbench.findings import Measured
-from workbench.labs.panel import Panel, duration, table
+from workbench.labs.panel import Panel, duration, say, table
 from workbench.records import Measurement
 from workbench.service import Service
 
@@ -40,7 +40,7 @@ def looks(history: Sequence[Any], first: int = 12) -> Panel:
     rows = [
         [
             f"{look.at_s - start:.1f}\u00a0s",
-            "-" if look.metric is None else f"{look.metric:.1f}",
+            "-" if look.metric is None else f"{look.metric:.2f}",
             str(look.current),
             str(look.number),
             look.reason,
@@ -126,11 +126,11 @@ def above_goal(measured: Measurement) -> str | None:
     return ABOVE[0] if times <= 2 else ABOVE[1] if times <= 5 else ABOVE[2]
 
 
-def sustained(measured: Measured) -> tuple[str, ...]:
+def sustained(measured: Measured) -> Panel:
     """What the searches say, a sentence a deployment; nothing inside overlapping brackets is called a difference."""
     from workbench import findings
 
-    return findings.sustainable_rate(measured).reading
+    return say("What the search found", *findings.sustainable_rate(measured).reading)
 
 
 def _score(m: Measurement) -> Any:
