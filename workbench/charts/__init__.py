@@ -9,7 +9,7 @@ from workbench.charts.boxes import isolation, noisy_neighbour
 from workbench.charts.burst import scaling
 from workbench.charts.calls import calls
 from workbench.charts.forces import tradeoff_table
-from workbench.charts.growing import LiveLatency, live
+from workbench.charts.growing import LiveFigure, LiveLatency, live
 from workbench.charts.histogram import histogram
 from workbench.charts.interference import interference
 from workbench.charts.matrix import isolation_matrix, pressures
@@ -23,6 +23,7 @@ from workbench.charts.walls import walls
 
 __all__ = [
     "PAGE_WIDTH",
+    "LiveFigure",
     "LiveLatency",
     "boot_phases",
     "calls",
