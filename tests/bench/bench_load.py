@@ -4,7 +4,7 @@ Rate: 3,000 requests a second asked of ours and of hey, each pinned to one core,
 
 Stall: the server stops for 1 s while it is asked 500 times a second (wrk: as often as it can) for 5 s. At whatever
 moment it begins, a fifth of all requests is due in it, and 1% of all waits longer than (1 − 5 · 0.01) s: that is the
-p99 by arithmetic. hey reports what its ten clients saw. wrk's clients wait as well, but wrk adds when it is done what it
+p99 by arithmetic. hey reports what its ten clients saw. wrk's clients wait as well, but in the end wrk adds what it
 takes to be missing: to each latency above its mean interval, that latency less one interval, less two, and so on.
 
 All in turn, A B C A B C; each round gives one ratio, and their median is told with its interval.
