@@ -15,7 +15,7 @@ pytestmark = pytest.mark.timeout(180)
 MEASURE = """
 import workbench as wb
 with wb.deploy(wb.sample("pricing"), "vm") as service:
-    cold = wb.labs.measure(wb.experiments.cold_start, service, samples=2000, warm_per_sample=0)
+    cold = wb.labs.measure(wb.experiments.cold_start, service, samples=2000, draw=wb.charts.cold_start)
 """
 KEPT = """
 print(cold[0].complete, 0 < len(cold[0].samples) < 2000)

@@ -11,7 +11,7 @@ from workbench.charts.calls import calls
 from workbench.charts.cold_factor import cold_phases, cold_start_by
 from workbench.charts.cold_share import cold_share
 from workbench.charts.forces import tradeoff_table
-from workbench.charts.growing import LiveLatency, live
+from workbench.charts.growing import LiveFigure, LiveLatency, live
 from workbench.charts.histogram import histogram
 from workbench.charts.interference import interference
 from workbench.charts.keep_alive import keep_alive
@@ -29,6 +29,7 @@ from workbench.charts.walls import walls
 
 __all__ = [
     "PAGE_WIDTH",
+    "LiveFigure",
     "LiveLatency",
     "boot_phases",
     "calls",

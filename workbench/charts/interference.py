@@ -35,7 +35,7 @@ def interference(measured: Measured) -> go.Figure:
             text=[[text for _, text, _ in row] for row in cells],
             hovertext=[[said for _, _, said in row] for row in cells],
             texttemplate="%{text}",
-            textfont={"size": 13 if len(shown) < 5 else 12, "color": INK},
+            textfont={"size": 13 if len(shown) < 5 else 11.5, "color": INK},
             hovertemplate="%{hovertext}<extra></extra>",
             zmin=-1,
             zmax=len(_TINTS) - 2,
@@ -74,7 +74,7 @@ def _cell(m: Measurement, name: str, q: int) -> tuple[int, str, str]:
     said = f"{safe(name)}, p{q}: {times(moved.ratio)}, 95 % interval {span}, {moved.effect}; {moved.samples} samples"
     if moved.effect == "inside the noise":
         return _NOISE, "inside the noise", said
-    return _level(moved), f"<b>{times(moved.ratio)}</b> ({span})", said
+    return _level(moved), f"<b>{times(moved.ratio)}</b> ({span[:-1]})", said
 
 
 def _level(moved: Shift) -> int:

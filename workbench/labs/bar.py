@@ -8,6 +8,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from workbench.experiments.remaining import Remaining, in_words
+from workbench.labs.panel import duration
 from workbench.load import Progress as LoadProgress
 
 _NAME = widgets.Layout(width="150px")
@@ -54,16 +55,15 @@ class Bar(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         shown.colour("success" if over else "info")
 
     def load(self, told: LoadProgress) -> None:
-        """Show how far a load is: by the requests of its plan, which a closed loop has not."""
+        """Show how far a load is, and what its answers come to; when the last request is due is known from its plan."""
         shown = self._stage("load")
-        if told.planned is None:
-            shown.show(0.0, f"{told.ended:,} requests over, after {told.t_s:.0f} s")
-            return
-        left = told.t_s * (told.planned - told.ended) / told.ended if told.ended else 0.0
-        over = told.ended >= told.planned
-        ended = f"{told.ended:,} of {told.planned:,} requests over"
-        shown.show(told.ended / told.planned, ended if over or not left else f"{ended}  {in_words(left)}")
-        shown.colour("success" if over else "info")
+        of = "" if told.planned is None else f" of {told.planned:,}"
+        words = f"{told.ended:,}{of} requests over" + ("" if told.p99_ms is None else f", p99 {duration(told.p99_ms)}")
+        sent = told.remaining_s == 0
+        shown.show(
+            1.0 if sent else told.t_s / told.duration_s, words if sent else f"{words}  {in_words(told.remaining_s)}"
+        )
+        shown.colour("success" if sent and told.ended >= (told.planned or 0) else "info")
 
     def interrupted(self) -> None:
         """Mark what was not finished."""

@@ -1,10 +1,12 @@
 """A shop's till: it tells what an article costs, and it can be made to stand still at a known time.
 
-`{"article": "tea"}` is answered with a price in cents. The first request for an article works its price out, which
-keeps the CPU busy for a while; later ones find it kept. `{"article": "tea", "again": true}` works it out anew.
+`{"article": "tea"}` is answered with a price in cents. The first request for an article works its
+price out, which keeps the CPU busy for a while; later ones find it kept. With `"again": true` it
+is worked out anew.
 
-TILL_STALL_S and TILL_STALL_AT_S make it stand still, as a long garbage collection or a locked table does: for so many
-seconds, beginning so many seconds after its first request. Whatever comes in meanwhile waits for the end.
+TILL_STALL_S and TILL_STALL_AT_S make it stand still, as a long garbage collection or a locked
+table does: for so many seconds, beginning so many seconds after its first request. Whatever comes
+in meanwhile waits for the end.
 """
 
 import hashlib
