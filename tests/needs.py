@@ -18,7 +18,7 @@ import pytest
 
 from tests import unprivileged
 
-NAMES = ("docker", "gvisor", "namespaces", "cgroups", "chromium", "unprivileged", "node", "java", "wrk", "qemu")
+NAMES = ("docker", "gvisor", "namespaces", "cgroups", "chromium", "unprivileged", "node", "java", "hey", "wrk", "qemu")
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -84,8 +84,10 @@ def find(name: str) -> Missing | None:
             if shutil.which("javac") and shutil.which("jlink")
             else Missing("No Java development kit is installed.", "On Debian: apt-get install default-jdk-headless")
         )
-    if name == "wrk":
-        return None if shutil.which("wrk") else Missing("wrk is not installed.", "On Debian: apt-get install wrk")
+    if name in ("hey", "wrk"):
+        return (
+            None if shutil.which(name) else Missing(f"{name} is not installed.", f"On Debian: apt-get install {name}")
+        )
     if name == "qemu":
         from tests.guest import machine
 

@@ -142,7 +142,7 @@ def load(
         else:
             result = load_url(url, rate, duration, arrivals, speed=speed, warmup_s=warmup, **common)
     typer.echo(json.dumps(result) if as_json else result_text(result))
-    if not result["complete"]:
+    if result["interrupted"]:
         raise KeyboardInterrupt  # told above; here it becomes the exit status
 
 

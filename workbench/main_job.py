@@ -9,13 +9,24 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.text import Text
 
 from workbench import capabilities, comparison, findings, report, tradeoff
 from workbench.cleaning import clean
 from workbench.deployments import PATTERNS, deploy
 from workbench.deployments.replica import INVOKE_PATH
 from workbench.errors import DeploymentError, HandlerError, PackageError
+from workbench.experiments.remaining import Remaining
 from workbench.faas.functions.java_code import runnable
 from workbench.findings.drifting import drifted
 from workbench.image import image_context
@@ -181,6 +192,13 @@ def _print(console: Console, measured: Run) -> None:
     console.print()
 
 
+class _LeftColumn(ProgressColumn):
+    """What is left of a stage, by its steps so far; counts down between them."""
+
+    def render(self, task: Task) -> Text:
+        return Text(task.fields["remaining"].said(), style="progress.remaining")
+
+
 class Shown:
     """The stages of the job as a progress display: live on a terminal, a line per stage elsewhere."""
 
@@ -192,10 +210,12 @@ class Shown:
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
+            _LeftColumn(),
             console=console,
             disable=not console.is_terminal,
         )
         self._tasks: dict[str, Any] = {}
+        self._remaining: dict[str, Remaining] = {}
 
     def __enter__(self) -> Shown:
         self._bar.start()
@@ -211,7 +231,9 @@ class Shown:
     def update(self, stage: str, done: int, total: int) -> None:
         """Show that `stage` has come to `done` of `total` steps."""
         if stage not in self._tasks:
-            self._tasks[stage] = self._bar.add_task(stage, total=total)
+            self._remaining[stage] = Remaining()
+            self._tasks[stage] = self._bar.add_task(stage, total=total, remaining=self._remaining[stage])
             if not self._console.is_terminal:
                 self._console.print(f"{stage} ...", highlight=False)
+        self._remaining[stage].update(done, total)
         self._bar.update(self._tasks[stage], completed=done, total=total)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from workbench.deployments import deploy
 from workbench.deployments.sandboxes import available, pattern_of
 from workbench.errors import DeploymentError, WorkbenchError
 from workbench.experiments import Interrupted, isolation_matrix
-from workbench.findings import boxes, matrix
+from workbench.findings import boxes, matrix, shifts
 from workbench.findings.wording import times
 from workbench.main_job import Shown, check_writable
 from workbench.records import Measurement, Run
@@ -66,13 +67,21 @@ def table(found: tuple[Measurement, ...]) -> Table:
         for p in boxes.probes(m):
             cells.setdefault(p.name, {})[m.deployment] = p.verdict
         for effect in matrix.pressures(m):
-            ratio = f" {times(effect.ratio)}" if effect.ratio is not None else ""
-            cells.setdefault(effect.name, {})[m.deployment] = f"{effect.verdict}{ratio}"
+            cells.setdefault(effect.name, {})[m.deployment] = ", ".join((effect.verdict, *_moved(effect)))
     for name, by_column in cells.items():
         missing = ("not here" if matrix.unavailable(m) else "not tried" for m in found)
         row = (by_column.get(m.deployment, absent) for m, absent in zip(found, missing, strict=True))
         shown.add_row(escape(name), *map(escape, row))
     return shown
+
+
+def _moved(effect: matrix.Pressed) -> Iterator[str]:
+    """What is beyond the noise, or that nothing is."""
+    found = {q: moved for q in shifts.PERCENTILES if (moved := shifts.shift(effect, q)) is not None}
+    beyond = {q: moved for q, moved in found.items() if moved.effect != "inside the noise"}
+    yield from (f"p{q} {times(moved.ratio)}" for q, moved in beyond.items())
+    if found and not beyond:
+        yield "inside the noise"
 
 
 def _column(stack: contextlib.ExitStack, service: Service, name: str) -> Deployment | WorkbenchError:

@@ -1,13 +1,15 @@
-"""The two clients: one request at a time for cold starts, and `wrk` for load.
+"""The clients: one request at a time for cold starts, `wrk` for load, and `hey` for load at a rate.
 
-Both are the same for every contender and far cheaper than what they measure. `wrk` (Debian's package), written in C,
-takes a small part of one core at rates where a Python client would need all of it.
+They are the same for every contender and far cheaper than what they measure. `wrk` (Debian's package), written in C,
+takes a small part of one core at rates where a Python client would need all of it. `hey` (Debian's, too), written in
+Go, is what many take to load at a rate.
 """
 
 from __future__ import annotations
 
 import http.client
 import json
+import re
 import subprocess
 import tempfile
 import time
@@ -43,6 +45,7 @@ class Load:
 
     per_second: float
     p50_ms: float
+    p99_ms: float
 
 
 class Caller:
@@ -75,8 +78,8 @@ wrk.body = {body}
 {headers}
 done = function(summary, latency, requests)
     local errors = summary.errors
-    io.write(string.format('\\n{{"requests": %d, "us": %d, "p50_us": %d, "failed": %d}}\\n', summary.requests,
-        summary.duration, latency:percentile(50),
+    io.write(string.format('\\n{{"requests": %d, "us": %d, "p50_us": %d, "p99_us": %d, "failed": %d}}\\n',
+        summary.requests, summary.duration, latency:percentile(50), latency:percentile(99),
         errors.connect + errors.read + errors.write + errors.status + errors.timeout))
 end
 """
@@ -94,7 +97,31 @@ def closed_loop(request: Request, connections: int, seconds: int) -> Load:
     found = json.loads(done.stdout.strip().splitlines()[-1])
     assert found["failed"] == 0, f"{found['failed']} of {found['requests']} requests to {request.url} failed"
     assert found["requests"] > 0, f"{request.url} answered nothing in {seconds} s"
-    return Load(found["requests"] / (found["us"] / 1e6), found["p50_us"] / 1000)
+    return Load(found["requests"] / (found["us"] / 1e6), found["p50_us"] / 1000, found["p99_us"] / 1000)
+
+
+def paced_loop(request: Request, connections: int, per_second: int, seconds: int) -> Load:
+    """`hey`: each of `connections` sends its share of `per_second` a second, but waits for each answer first.
+
+    AssertionError when a request is not answered, or not 2xx.
+    """
+    headers = [part for name, value in request.headers.items() for part in ("-H", f"{name}: {value}")]
+    command = ["hey", "-z", f"{seconds}s", "-c", str(connections), "-q", str(per_second // connections), *headers]
+    command += ["-t", "30", "-m", "POST", "-d", BODY.decode(), request.url]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 60)
+    assert done.returncode == 0, f"hey failed: {done.stderr.strip() or done.stdout.strip()[-300:]}"
+    said = done.stdout
+    failed = [code for code in re.findall(r"^ +\[(\d+)\]\s+\d+ responses", said, re.M) if code[0] != "2"]
+    assert not failed, f"hey was answered {', '.join(failed)} by {request.url}"
+    assert "Error distribution" not in said, said[said.index("Error distribution") :]
+    p50_s, p99_s = (float(_only(rf"^ +{q}%+ in ([\d.]+) secs", said)) for q in (50, 99))
+    return Load(float(_only(r"^ +Requests/sec:\s+([\d.]+)", said)), p50_s * 1000, p99_s * 1000)
+
+
+def _only(pattern: str, text: str) -> str:
+    found = re.search(pattern, text, re.M)
+    assert found is not None, f"hey did not say {pattern}: {text}"
+    return found[1]
 
 
 def _lua(text: str) -> str:

@@ -50,6 +50,7 @@ def test_a_learner_looks_around_and_sees_which_walls_stand(page: Page, lab: jupy
         "wb.charts.isolation_matrix(elsewhere)",
         "wb.charts.pressures(pressed)",
         "wb.charts.pressures(elsewhere)",
+        "wb.charts.interference(elsewhere)",
         "wb.charts.walls(",
     ):
         expect(cell(page, figure).locator(".js-plotly-plot")).to_be_visible()

@@ -12,21 +12,21 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Stall:
-    """Its plan, in seconds; where it answers; what it saw, on the monotonic clock."""
+    """Its plan, in seconds; where it answers; its first request and the stall's beginning and end, as it saw them."""
 
     after_s: float
     lasts_s: float
     url: str = ""
     first_s: float | None = None
-    ends_s: list[float] = field(default_factory=list)
+    seen_s: list[tuple[float, float]] = field(default_factory=list)
 
     def passes(self, now: float) -> None:
         """A request has arrived: the first one starts the clock, the first after `after_s` meets the stall."""
         if self.first_s is None:
             self.first_s = now
-        if not self.ends_s and now >= self.first_s + self.after_s:
+        if not self.seen_s and now >= self.first_s + self.after_s:
             time.sleep(self.lasts_s)  # the loop's only thread: nothing is read, answered or accepted meanwhile
-            self.ends_s.append(time.monotonic())
+            self.seen_s.append((now, time.monotonic()))
 
 
 class _Connection(asyncio.Protocol):

@@ -84,3 +84,19 @@ def test_a_good_guest_passes_in_a_real_box(guest: Exercise) -> None:
 def test_the_given_guest_fails_in_all_that_the_exercise_is_about(guest: Exercise) -> None:
     passed, text = found(guest, handler_of(EXERCISES / guest.notebook))
     assert passed == [True, False, False, False, False], text
+
+
+@pytest.fixture
+def reporter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Exercise:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "learner"))
+    return find("honest_report")
+
+
+def test_a_report_is_caught_at_exactly_the_lies_that_it_tells(reporter: Exercise) -> None:
+    honest = handler_of(EXERCISES / "solutions" / reporter.notebook)
+    from_sent = honest.replace('request["planned_s"]', 'request["sent_s"]')
+    assert from_sent != honest
+    forgetful = from_sent.replace("unanswered = len(requests) - len(answered)", "unanswered = 0")
+    passed, text = found(reporter, forgetful)
+    assert passed == [True, False, True, False, True], text
+    assert "the till stood still for 500 ms" in text

@@ -57,7 +57,7 @@ def test_a_recording_is_played_and_its_warm_up_told_apart(tmp_path: Path) -> Non
         found = json.loads(done.stdout)
         assert (found["ok"], found["warmup"]["ok"]) == (20, 20)
         assert found["arrivals"]["source"] == "recorded in noon.csv, played 4 times as fast"
-        assert found["complete"]
+        assert (found["complete"], found["interrupted"]) == (True, False)
         text = load(server.url, "--arrivals", str(file), "--speed", "4", "--warmup", "0.5").stdout
     assert "recorded in noon.csv" in text
     assert "Warm-up, apart: 20 sent" in text

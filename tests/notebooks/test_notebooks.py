@@ -25,12 +25,16 @@ LABS = {
     "lab00": PROJECT / "notebooks" / "00_start_here.ipynb",
     "lab01": PROJECT / "notebooks" / "01_package_and_deploy.ipynb",
     "lab02": PROJECT / "notebooks" / "02_cold_start.ipynb",
+    "lab03": PROJECT / "notebooks" / "03_scaling.ipynb",
+    "lab03b": PROJECT / "notebooks" / "03b_how_measurements_lie.ipynb",
     "lab04": PROJECT / "notebooks" / "04_isolation.ipynb",
 }
 STUDENTS = {
     "stateless": PROJECT / "exercises" / "00_stateless.ipynb",
     "anywhere": PROJECT / "exercises" / "01_anywhere.ipynb",
     "quick_start": PROJECT / "exercises" / "02_cold_start.ipynb",
+    "many_callers": PROJECT / "exercises" / "03_scaling.ipynb",
+    "honest_report": PROJECT / "exercises" / "03b_how_measurements_lie.ipynb",
     "good_guest": PROJECT / "exercises" / "04_isolation.ipynb",
 }
 SOLUTIONS = [PROJECT / "exercises" / "solutions" / student.name for student in STUDENTS.values()]
@@ -60,6 +64,23 @@ ANSWERS: dict[str, dict[str, float | str]] = {
         "lab02.unique": "both",
         "lab02.bill": "nothing",
     },
+    "lab03": {
+        "lab03.quickest": "serverless",
+        "lab03.second_ms": 1500,
+        "lab03.over": "serverless",
+        "lab03.cliff": "more than 5 times",
+        "lab03.works": "less than 1.5 times",
+        "lab03.waits": "more than 5 times",
+        "lab03.zero": "vm",
+    },
+    "lab03b": {
+        "lab03b.closed_ms": 50,
+        "lab03b.open_ms": 1000,
+        "lab03b.near": "most of them",
+        "lab03b.first": "about the same",
+        "lab03b.then": "slower",
+        "lab03b.turns": "slower",
+    },
     "lab04": {
         "lab04.process": "one",
         "lab04.box": "none",
@@ -74,8 +95,8 @@ FORKED = {"lab02.zygote", "lab02.snapshot", "lab02.memory", "lab02.unique"}
 """Questions that only a machine with zygotes and snapshots can answer."""
 BOXED = {"lab04.box", "lab04.hog_boxed"}
 """Questions that need a sandbox with walls."""
-NOISY = {"lab04.hog", "lab04.hog_boxed"}
-"""Questions that a machine too busy for six answers in a window leaves open."""
+NOISY = {"lab03.second_ms", "lab03.cliff", "lab04.hog", "lab04.hog_boxed"}
+"""Questions that a machine too busy, or one that cannot tell an instance's CPU, leaves open."""
 SANITIZE = Path(__file__).with_name("sanitize.cfg")
 
 NBVAL = [

@@ -11,7 +11,9 @@ from workbench.charts.calls import calls
 from workbench.charts.cold_factor import cold_phases, cold_start_by
 from workbench.charts.cold_share import cold_share
 from workbench.charts.forces import tradeoff_table
-from workbench.charts.growing import LiveLatency, live
+from workbench.charts.growing import LiveFigure, LiveLatency, live
+from workbench.charts.histogram import histogram
+from workbench.charts.interference import interference
 from workbench.charts.keep_alive import keep_alive
 from workbench.charts.levels import concurrency
 from workbench.charts.matrix import isolation_matrix, pressures
@@ -20,11 +22,14 @@ from workbench.charts.over_time import over_time
 from workbench.charts.page import PAGE_WIDTH, javascript, to_html
 from workbench.charts.phases import cold_start
 from workbench.charts.rates import sustainable_rate
+from workbench.charts.sequence import sequence
 from workbench.charts.steps import boot_phases, image_build
+from workbench.charts.tails import tails
 from workbench.charts.walls import walls
 
 __all__ = [
     "PAGE_WIDTH",
+    "LiveFigure",
     "LiveLatency",
     "boot_phases",
     "calls",
@@ -34,7 +39,9 @@ __all__ = [
     "cold_start_by",
     "concurrency",
     "cost",
+    "histogram",
     "image_build",
+    "interference",
     "isolation",
     "isolation_matrix",
     "javascript",
@@ -44,7 +51,9 @@ __all__ = [
     "over_time",
     "pressures",
     "scaling",
+    "sequence",
     "sustainable_rate",
+    "tails",
     "to_html",
     "tradeoff_table",
     "walls",

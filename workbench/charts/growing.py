@@ -46,3 +46,20 @@ class LiveLatency:
         count = (trace.x[-1] if trace.x else 0) + 1
         with self.figure.batch_update():
             trace.x, trace.y = (*trace.x, count)[-1000:], (*trace.y, latency_ms)[-1000:]
+
+
+class LiveFigure:
+    """A widget that shows one figure after the other in its place; `figure` is what a cell displays."""
+
+    def __init__(self) -> None:
+        self.figure = go.FigureWidget()
+        self.figure.update_layout(template="plotly_white", height=120)
+        self.figure.update_xaxes(visible=False)
+        self.figure.update_yaxes(visible=False)
+
+    def show(self, figure: go.Figure) -> None:
+        """Draw this one now, in place of the last; the caller sees to it that its points are few."""
+        with self.figure.batch_update():
+            self.figure.data = ()
+            self.figure.layout = figure.layout
+            self.figure.add_traces(figure.data)

@@ -51,7 +51,7 @@ def isolation_matrix(measured: Measured) -> go.Figure:
         add_verdicts(figure, verdict, found, left=0.42, size=14 if len(shown) < 5 else 12)
     wrapped = ["<br>".join(safe(line) for line in textwrap.wrap(questions[name], 34)) for name in rows]
     figure.update_xaxes(
-        tickvals=list(range(len(shown))), ticktext=[_heading(m) for m in shown], side="top", showgrid=False
+        tickvals=list(range(len(shown))), ticktext=[heading(m) for m in shown], side="top", showgrid=False
     )
     figure.update_yaxes(
         tickvals=list(range(len(rows))), ticktext=wrapped, range=[len(rows) - 0.5, -0.5], showgrid=False
@@ -75,7 +75,7 @@ def pressures(measured: Measured) -> go.Figure:
         shared_xaxes="all",
         shared_yaxes=True,
         horizontal_spacing=0.02,
-        column_titles=[_heading(m) for m in shown],
+        column_titles=[heading(m) for m in shown],
     )
     figure.update_annotations(font_size=14)
     ends: list[float] = []
@@ -151,7 +151,8 @@ def _absent(m: Measurement) -> tuple[str, str, str]:
     return "not testable", "not here", " ".join(missing)
 
 
-def _heading(m: Measurement) -> str:
+def heading(m: Measurement) -> str:
+    """What stands above a column: the name it was given, and what boxes it in."""
     label = sandbox_of(m)
     name = f"<b>{safe(capitalised(m.deployment))}</b>"
     return name if label.lower() == m.deployment.lower() else f"{name}<br>{safe(label)}"

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from workbench import findings
 from workbench.charts.style import INK, ORANGE, VERMILLION, faded, finish, look, nothing, safe
-from workbench.experiments.flow import Flow
 from workbench.findings.over_time import flow_of
 from workbench.findings.selecting import Measured, name_of, sandbox_of, select
 from workbench.findings.wording import capitalised, entries, number, numbers
 from workbench.records import Measurement
+
+if TYPE_CHECKING:
+    from workbench.experiments.flow import Flow
 
 _ROWS = ("requests/s", "waiting", "refused or<br>failed/s", "instances")
 _BAD = (("throttled", ORANGE, "/"), ("failed", VERMILLION, "x"))

@@ -8,7 +8,8 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import TypeVar
 
 from workbench.deployments.health import UNHEALTHY_AFTER, HealthChecks
 from workbench.deployments.history import History
@@ -24,6 +25,8 @@ from workbench.sandbox import Launcher
 
 DRAIN_S = 10.0
 """How long an instance that is told to end may take to answer what it has; Docker's `stop` waits as long."""
+
+_T = TypeVar("_T")
 
 AT_ONCE = 8  # starts, or ends, at the same time
 
@@ -66,7 +69,7 @@ class Fleet:
     def start_beyond(self) -> Replica:
         """Start one more than are wanted."""
         self.pool.claim(1, beyond=True)
-        return self._start(self.version, "asked for beside the others")
+        return _at_once([lambda: self._start(self.version, "asked for beside the others")])[0]
 
     def update(self, version: Version, pace: Pace, within_s: float) -> None:
         """Replace all instances by those of `version`, step by step; on failure put back what was, and raise."""
@@ -305,12 +308,19 @@ class Fleet:
             self.stop(new, "the update failed")
 
 
-def _at_once(actions: Sequence[Callable[[], object]]) -> None:
-    """Do all of them, some at the same time; then raise the first error."""
-    if len(actions) == 1:
-        actions[0]()
-    elif actions:
-        with ThreadPoolExecutor(min(len(actions), AT_ONCE)) as threads:
-            done = [threads.submit(action) for action in actions]
-        for one in done:
-            one.result()
+def _at_once(actions: Sequence[Callable[[], _T]]) -> list[_T]:
+    """Do all of them, some at the same time, and give what they returned; raise the first error when all are over.
+
+    In threads of their own, also where there is one: an instance that is half started or half removed when Ctrl-C comes
+    would be nobody's. So Ctrl-C comes through when the actions are over; a second one does at once.
+    """
+    if not actions:
+        return []
+    with ThreadPoolExecutor(min(len(actions), AT_ONCE)) as threads:
+        done = [threads.submit(action) for action in actions]
+        try:
+            wait(done)
+        except KeyboardInterrupt:
+            wait(done)
+            raise
+    return [one.result() for one in done]

@@ -16,6 +16,7 @@ from workbench.experiments.image_build import image_build
 from workbench.experiments.isolation import isolation
 from workbench.experiments.isolation_matrix import isolation_matrix
 from workbench.experiments.keep_alive import keep_alive
+from workbench.experiments.order import order
 from workbench.experiments.progress import Interrupted, Progress, silent
 from workbench.experiments.scaling import scaling
 from workbench.experiments.sustainable_rate import brackets, sustainable_rate
@@ -40,6 +41,7 @@ __all__ = [
     "isolation",
     "isolation_matrix",
     "keep_alive",
+    "order",
     "scaling",
     "silent",
     "sustainable_rate",

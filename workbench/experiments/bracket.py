@@ -2,7 +2,7 @@
 
 Pure: no clock, no deployment. Every try has two times, because nobody outside sees the instance rest: it was idle for
 `idle_s` at least (from its answer's arrival to the next call) and for `within_s` at most (from the first call's sending
-to the second's answer).
+to the second's answer, less the time in which the service's own code is known to have run).
 """
 
 from __future__ import annotations

@@ -16,8 +16,8 @@ EXPERIMENT = "concurrency"
 BATCH = 16
 
 HANDLERS: dict[str, dict[str, object]] = {
-    "works": {"rounds": 40_000},
-    "waits": {"rounds": 1, "wait_ms": 50},
+    "works": {"rounds": 20_000},
+    "waits": {"rounds": 1, "wait_ms": 30},
 }
 """Payloads of the sample `hashing`: one that is busy with the CPU, one that waits as for a database."""
 

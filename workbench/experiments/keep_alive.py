@@ -76,6 +76,7 @@ class _Probe:
         self._deployment, self._payload, self._stop = deployment, payload, stop
         self._seen: set[str] = set()
         self._sent_s = self._answered_s = 0.0
+        self._busy_until_s = 0.0  # the instance worked for us at least until then
         self._instance = ""
 
     def call(self) -> tuple[InvocationResult, bool]:
@@ -83,6 +84,7 @@ class _Probe:
         self._sent_s = time.monotonic()
         result = self._deployment.invoke(self._payload)
         self._answered_s = time.monotonic()
+        self._busy_until_s = self._sent_s + _own_s(result)
         new = result.instance_id not in self._seen
         self._seen.add(result.instance_id)
         self._instance = result.instance_id
@@ -94,10 +96,17 @@ class _Probe:
             self.call()
         if self._stop.wait(max(0.0, self._answered_s + gap_s - time.monotonic())):
             return None
-        sent_before_s, answered_before_s, instance = self._sent_s, self._answered_s, self._instance
+        answered_before_s, busy_until_s, instance = self._answered_s, self._busy_until_s, self._instance
         result, new = self.call()
         cold = True if result.cold and new else False if not result.cold and result.instance_id == instance else None
-        return Try(gap_s, self._sent_s - answered_before_s, self._answered_s - sent_before_s, cold)
+        decided_s = self._answered_s - _own_s(result)
+        idle_s = self._sent_s - answered_before_s
+        return Try(gap_s, idle_s, max(idle_s, decided_s - busy_until_s), cold)
+
+
+def _own_s(result: InvocationResult) -> float:
+    """How long the service's own code ran for a call: after the platform chose an instance, before that one rested."""
+    return ((result.phases.function_init_ms or 0.0) + (result.phases.handler_ms or 0.0)) / 1000
 
 
 @contextlib.contextmanager
@@ -141,7 +150,8 @@ def _measurement(
     found: Bracket = bracket(tries)
     how = (
         f"{len(tries)} waits between two calls of {at_once} functions; cold where a new instance said that it started "
-        "for the call, warm where the same one answered; idle at least from answer to call, at most from call to answer"
+        "for the call, warm where the same one answered; idle at least from answer to call, at most from the first "
+        "call to the second answer, less the time of the service's own code"
     )
     detail = {
         "low_s": found.low_s,

@@ -14,7 +14,7 @@ import psutil
 
 from workbench.deployment import Deployment
 from workbench.errors import DeploymentError, WorkbenchError
-from workbench.experiments.operating import operated as _operated
+from workbench.experiments.operating import operated
 from workbench.experiments.progress import Progress, keeping, silent
 from workbench.experiments.timeline import instances_over_time, time_to_goal
 from workbench.load import Load, LoadResult, Schedule, constant, poisson, start_load
@@ -49,7 +49,7 @@ def scaling(
     payload: Any = None,
     seed: int = 1,
     schedule: Schedule | None = None,
-    operated: bool = True,
+    operator: contextlib.AbstractContextManager[object] | None = None,
     progress: Progress | None = None,
 ) -> tuple[Measurement, ...]:
     """Send the same open-loop load (Poisson arrivals at one rate, pre-drawn) to each deployment in turn, from rest.
@@ -59,8 +59,9 @@ def scaling(
     as this machine's memory could reserve), and requests go to the new ones as soon as all are ready. `rate_per_s`
     is by default the highest, up to `most_per_s`, that keeps this machine from being the bottleneck; `goal_ms` is
     by default 5 times the slowest deployment's warm median, at least 50 ms. A `schedule` (`load.burst`, `load.step`)
-    is sent instead as it is. Where not `operated`, nobody asks for instances: a container or VM stays at one unless an
-    autoscaler of its own is open, whose instances get requests within a tenth of a second of being ready.
+    is sent instead as it is. An `operator` takes the attentive one's place, entered when the load begins and left at
+    its end: an autoscaler of the (one) deployment, whose instances get requests within a tenth of a second of being
+    ready, or `contextlib.nullcontext()` for nobody.
 
     Samples: milliseconds from the planned send time to the answer, of requests answered. Detail: time_to_goal_s (after
     which 95% of the requests of every second met the goal; None: never), instances [[s, n]] from the load's start,
@@ -81,7 +82,7 @@ def scaling(
         burst = _plan(schedule, cold_s, max(warm_ms), goal_ms, peak)
         for place, deployment in enumerate(deployments):
             tell("scaling", place + 1, len(deployments) + 1)
-            _one_burst(deployment, burst, peak if operated else None, payload, warm_ms[place], done)
+            _one_burst(deployment, burst, (peak, operator), payload, warm_ms[place], done)
         tell("scaling", len(deployments) + 1, len(deployments) + 1)
     return tuple(done)
 
@@ -124,7 +125,12 @@ def _plan(schedule: Schedule, cold_s: float, warm_ms: float, goal_ms: float | No
 
 
 def _one_burst(
-    deployment: Deployment, burst: Burst, peak: int | None, payload: Any, warm_ms: float, done: list[Measurement]
+    deployment: Deployment,
+    burst: Burst,
+    operating: tuple[int, contextlib.AbstractContextManager[object] | None],
+    payload: Any,
+    warm_ms: float,
+    done: list[Measurement],
 ) -> None:
     start_instances = _rest(deployment, burst.limit)
     timeout_s = float(deployment.service.resources.timeout_s)
@@ -132,7 +138,7 @@ def _one_burst(
         started_s = load.started_s()
         itself = _scales_itself(deployment)
         nobody: contextlib.AbstractContextManager[list[WorkbenchError]] = contextlib.nullcontext([])
-        with nobody if itself else _operated(deployment, load, peak, payload) as failure:
+        with nobody if itself else operated(deployment, load, operating, payload) as failure:
             result, complete = _wait(load)
     until_s = burst.schedule.duration_s if complete else time.monotonic() - started_s
     if result.planned_s and not failure:
@@ -143,7 +149,7 @@ def _one_burst(
         raise KeyboardInterrupt
     if failure:
         raise failure[0]
-    if not itself and peak is not None:
+    if not itself and operating[1] is None:
         deployment.scale(1)
 
 

@@ -132,10 +132,12 @@ def _settle(deployment: Deployment, payload: Any, goal_ms: float) -> None:
 
 def _over(one: _Searched, rate: float | None, most_trials: int, most_per_s: float) -> str:
     if rate is None:
-        low, _ = bracket(one.trials)
-        if low is not None and low >= most_per_s:
+        low, high = bracket(one.trials)
+        if low is None:
+            return "not even the lowest rate tried was sustained"
+        if low >= most_per_s:
             return "the highest rate allowed was sustained"
-        return "as precise as asked" if low is not None else "not even the lowest rate tried was sustained"
+        return "as precise as asked" if high is not None else "no load above it gave a clear answer"
     return f"{most_trials} loads were allowed" if len(one.trials) >= most_trials else ""
 
 

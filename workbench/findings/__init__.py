@@ -14,6 +14,7 @@ from workbench.findings.money import cost
 from workbench.findings.over_time import over_time
 from workbench.findings.rates import sustainable_rate
 from workbench.findings.selecting import Measured
+from workbench.findings.shifts import interference
 from workbench.findings.steps import boot_phases, image_build
 from workbench.findings.summary import READINGS, compared, conclusions, emulated, findings, known, missing
 from workbench.findings.wall_price import walls
@@ -34,6 +35,7 @@ __all__ = [
     "emulated",
     "findings",
     "image_build",
+    "interference",
     "isolation",
     "isolation_matrix",
     "keep_alive",

@@ -35,12 +35,12 @@ class Pressed:
     @property
     def effect(self) -> Literal["slower", "faster", "inside the noise"]:
         """Whether the interval leaves 1 out."""
-        return _beyond(self.interval)
+        return beyond(self.interval)
 
     @property
     def aftermath(self) -> Literal["slower", "faster", "inside the noise"]:
         """The same, once the pressure was over."""
-        return _beyond(self.recovered_interval)
+        return beyond(self.recovered_interval)
 
 
 def columns(measured: Measured) -> Selection:
@@ -65,7 +65,7 @@ def isolation_matrix(measured: Measured) -> Finding:
     """The finding of the probes in the matrix."""
     selection = columns(measured)
     tested = {m.deployment: probes(m) for m in selection.measurements if probes(m)}
-    notes = _notes(selection)
+    notes = notes_of(selection)
     if not tested:
         return Finding("No isolation probe was run", (), notes, selection.provenance)
     scores = [
@@ -91,7 +91,7 @@ def pressure_effects(measured: Measured) -> Finding:
     """The finding of the pressures: who was surely slowed by what, by how much, and who did not come back."""
     selection = columns(measured)
     found = {m.deployment: pressures(m) for m in selection.measurements if pressures(m)}
-    notes = _notes(selection)
+    notes = notes_of(selection)
     if not found:
         return Finding("No pressure was measured", (), notes, selection.provenance)
     hurt = {name: [p for p in each if p.verdict == "broken"] for name, each in found.items()}
@@ -121,7 +121,8 @@ def _sentence(name: str, each: tuple[Pressed, ...]) -> str:
     return f"{said} Still slower afterwards: {listed(slow)}." if slow else said
 
 
-def _notes(selection: Selection) -> tuple[str, ...]:
+def notes_of(selection: Selection) -> tuple[str, ...]:
+    """What a reader of the matrix must know first: the columns that are missing, failed or interrupted."""
     if not selection.measurements:
         return ("No isolation matrix was measured.",)
     found = []
@@ -136,7 +137,8 @@ def _notes(selection: Selection) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _beyond(interval: tuple[float, float] | None) -> Literal["slower", "faster", "inside the noise"]:
+def beyond(interval: tuple[float, float] | None) -> Literal["slower", "faster", "inside the noise"]:
+    """What a ratio's interval says: a side only where all of it lies there."""
     if interval is None or interval[0] <= 1 <= interval[1]:
         return "inside the noise"
     return "slower" if interval[0] > 1 else "faster"

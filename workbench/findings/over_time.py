@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-from workbench.experiments.flow import Flow, flow
 from workbench.findings.burst import counts, goal_of
 from workbench.findings.finding import Finding
 from workbench.findings.selecting import Measured, Selection, name_of, select
@@ -12,12 +12,17 @@ from workbench.findings.wording import capitalised, entries, listed, number, sec
 from workbench.findings.wording import goal as wording_goal
 from workbench.records import Measurement
 
+if TYPE_CHECKING:
+    from workbench.experiments.flow import Flow
+
 STEPS = 40
 """Steps of a load's time that are told apart, about: finer ones would hold a request or two."""
 
 
 def flow_of(m: Measurement) -> Flow | None:
     """What became of the load over time, in about STEPS steps; None where the record lacks the requests."""
+    from workbench.experiments.flow import flow  # loads what measures: only where something is counted
+
     planned, latency, status = (entries(m.detail.get(key)) for key in ("planned_s", "latency_ms", "status"))
     if not planned or not len(planned) == len(latency) == len(status) or any(number(at) is None for at in planned):
         return None

@@ -36,8 +36,8 @@ def _sentence(m: Measurement) -> str:
     trials, instances = len(entries(m.detail.get("trials"))), number(m.detail.get("instances")) or 0.0
     ended = str(m.detail.get("stopped", ""))
     return (
-        f"{capitalised(name_of(m))}, {instances:.0f} instances at the end: {between(m)} requests a second with a p99 "
-        f"of at most {goal(wanted)}, in {trials} loads ({ended})."
+        f"{capitalised(name_of(m))}, {instances:.0f} instances at the end: {between(m)} with a p99 of at most "
+        f"{goal(wanted)}, in {trials} loads ({ended})."
     )
 
 
@@ -59,4 +59,5 @@ def _voids(m: Measurement) -> int:
 
 
 def _late(m: Measurement) -> str:
-    return f"{capitalised(name_of(m))}: {_voids(m)} loads do not count, for the generator itself was late."
+    loads = "1 load does" if _voids(m) == 1 else f"{_voids(m)} loads do"
+    return f"{capitalised(name_of(m))}: {loads} not count, for the generator itself was late."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from workbench.labs.bar import Bar, bar
 from workbench.labs.bills import AMOUNTS, amount, bill
 from workbench.labs.booted import STEPS, boots, longest, obtained
 from workbench.labs.built import REBUILDS, builds, slowest
@@ -13,12 +14,43 @@ from workbench.labs.factors import FACTORS, by_factor, grown
 from workbench.labs.first_look import answers
 from workbench.labs.idle import WAITS, forgetful, unveiled, waits
 from workbench.labs.kept import holds_more, kept, memory
+from workbench.labs.lies import (
+    MULTIPLES,
+    SHARES_NEAR,
+    VERDICTS,
+    compared,
+    figures,
+    longer_and_longer,
+    mean,
+    multiple,
+    near,
+    share_near,
+    stall_waits,
+    told_apart,
+)
 from workbench.labs.magic import exercise
+from workbench.labs.measuring import measure
 from workbench.labs.operated import hang, refused, replaced_after_ms, story, supervised, until_replaced
 from workbench.labs.packed import changed, contents, digest, dockerfile, packed
 from workbench.labs.phases import PHASES, heaviest, phases, vanished
 from workbench.labs.predictions import score, scoreboard
 from workbench.labs.questions import ask, choose
+from workbench.labs.scaled import (
+    ABOVE,
+    GAINS,
+    above_goal,
+    all_counted,
+    at_levels,
+    elastic,
+    first_to_goal,
+    gain,
+    left,
+    looks,
+    most,
+    second_ready_ms,
+    still_there,
+    sustained,
+)
 from workbench.labs.shown import machine, source
 from workbench.labs.viewed import at_once, beside, common, named
 from workbench.labs.walls import (
@@ -39,25 +71,35 @@ from workbench.labs.walls import (
     shared_kernel,
     started,
 )
-from workbench.labs.watching import live, told
+from workbench.labs.watching import live
 
 __all__ = [
+    "ABOVE",
     "AMOUNTS",
     "COUNTS",
     "FACTORS",
+    "GAINS",
     "GROWTHS",
     "KERNELS",
+    "MULTIPLES",
     "PHASES",
     "REBUILDS",
     "SHARES",
+    "SHARES_NEAR",
     "STEPS",
+    "VERDICTS",
     "WAITS",
+    "Bar",
     "Exercise",
     "Owned",
+    "above_goal",
+    "all_counted",
     "amount",
     "answers",
     "ask",
+    "at_levels",
     "at_once",
+    "bar",
     "beside",
     "bill",
     "boots",
@@ -69,28 +111,41 @@ __all__ = [
     "changed",
     "choose",
     "common",
+    "compared",
     "contents",
     "count",
     "delivered",
     "digest",
     "dockerfile",
     "each",
+    "elastic",
     "exercise",
+    "figures",
     "first_answers",
+    "first_to_goal",
     "forgetful",
+    "gain",
     "grown",
     "growth",
     "hang",
     "heaviest",
     "holds_more",
     "kept",
+    "left",
     "limits",
     "limits_held",
     "live",
+    "longer_and_longer",
     "longest",
+    "looks",
     "machine",
+    "mean",
+    "measure",
     "memory",
+    "most",
+    "multiple",
     "named",
+    "near",
     "noticed",
     "obtained",
     "owned",
@@ -106,14 +161,19 @@ __all__ = [
     "said",
     "score",
     "scoreboard",
+    "second_ready_ms",
     "share",
+    "share_near",
     "shared_kernel",
     "slowest",
     "source",
+    "stall_waits",
     "started",
+    "still_there",
     "story",
     "supervised",
-    "told",
+    "sustained",
+    "told_apart",
     "until_replaced",
     "unveiled",
     "vanished",

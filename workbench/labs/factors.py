@@ -28,10 +28,18 @@ PROVISIONED = "provisioned"
 _RESTING = (InstanceState.IDLE, InstanceState.FROZEN)
 _READY_WITHIN_S = 30.0
 
+_WEB = ("asyncio", "http.server", "email.mime.multipart", "xml.dom.minidom", "sqlite3", "ssl")
+_TOOLS = (
+    *("unittest.mock", "multiprocessing.managers", "concurrent.futures.process", "pydoc", "statistics", "doctest"),
+    *("xmlrpc.server", "ftplib", "imaplib", "smtplib", "mailbox", "wsgiref.simple_server", "html.parser", "pdb"),
+    *("tarfile", "zipfile", "csv", "logging.handlers", "optparse", "configparser", "plistlib", "zoneinfo", "shelve"),
+)
+
 WEIGHTS: Mapping[str, Sequence[str]] = {
     "nothing": (),
     "asyncio": ("asyncio",),
-    "web, mail, XML": ("asyncio", "http.server", "email.mime.multipart", "xml.dom.minidom", "sqlite3", "ssl"),
+    "web, mail, XML": _WEB,
+    "many modules": (*_WEB, *_TOOLS),
 }
 """Modules of the standard library by what they weigh; how many come with each, the measured level says."""
 

@@ -8,11 +8,13 @@ from statistics import median
 from typing import Any
 
 from workbench.deployment import Deployment
-from workbench.labs.panel import Panel, duration, table
+from workbench.findings import Measured
+from workbench.labs.panel import Panel, duration, say, table
 from workbench.records import Measurement
 from workbench.service import Service
 
 GAINS = ("less than 1.5 times", "1.5 to 5 times", "more than 5 times")
+ABOVE = ("up to 2 times", "2 to 5 times", "more than 5 times")
 NEVER = "none of them"
 
 
@@ -32,18 +34,18 @@ def all_counted(measured: Sequence[Measurement]) -> bool:
     return all(sum(m.detail["counts"].values()) == len(m.detail["planned_s"]) for m in measured)
 
 
-def looks(history: Sequence[Any], started_s: float | None = None, most: int = 12) -> Panel:
+def looks(history: Sequence[Any], first: int = 12) -> Panel:
     """The first looks of an autoscaler: what it saw, and what it asked for; seconds count from the first."""
-    start = history[0].at_s if history and started_s is None else started_s or 0.0
+    start = history[0].at_s if history else 0.0
     rows = [
         [
             f"{look.at_s - start:.1f}\u00a0s",
-            "-" if look.metric is None else f"{look.metric:.1f}",
+            "-" if look.metric is None else f"{look.metric:.2f}",
             str(look.current),
             str(look.number),
             look.reason,
         ]
-        for look in history[:most]
+        for look in history[:first]
     ]
     html, text = table(["at", "metric", "instances", "asked for", "because of"], rows)
     return Panel("What the autoscaler saw, and did", html, text)
@@ -108,10 +110,27 @@ def elastic(measured: Sequence[Measurement]) -> Panel:
     return Panel("Elasticity: 0 % everywhere would be perfect", html, text)
 
 
-def least(measured: Sequence[Measurement], which: str) -> str:
-    """Whose metric `which` of `experiments.Elasticity` is the smallest."""
+def most(measured: Sequence[Measurement], which: str) -> str:
+    """Whose metric `which` of `experiments.Elasticity` is the largest."""
     found: Mapping[str, float] = {m.deployment: getattr(_score(m), which) for m in measured}
-    return min(found, key=lambda name: found[name])
+    return max(found, key=lambda name: found[name])
+
+
+def above_goal(measured: Measurement) -> str | None:
+    """How far above the goal the p99 of the lowest rate missed is, as one of ABOVE; None when none was missed."""
+    missed = [t for t in measured.detail["trials"] if t["verdict"] == "missed"]
+    if not missed:
+        return None
+    p99_ms = min(missed, key=lambda t: float(t["rate_per_s"]))["p99_ms"]
+    times = float("inf") if p99_ms is None else p99_ms / measured.detail["goal_ms"]
+    return ABOVE[0] if times <= 2 else ABOVE[1] if times <= 5 else ABOVE[2]
+
+
+def sustained(measured: Measured) -> Panel:
+    """What the searches say, a sentence a deployment; nothing inside overlapping brackets is called a difference."""
+    from workbench import findings
+
+    return say("What the search found", *findings.sustainable_rate(measured).reading)
 
 
 def _score(m: Measurement) -> Any:

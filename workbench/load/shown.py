@@ -50,7 +50,8 @@ def live_text(progress: Progress) -> str:
 
 def result_text(summary: Mapping[str, Any]) -> str:
     """LoadResult.summary() with its arrivals (load_url) as lines of a name and a value, then `remarks`."""
-    rows = {name: value for name, value in summary.items() if name not in ("counts", "warmup", "arrivals", "complete")}
+    apart = ("counts", "warmup", "arrivals", "complete", "interrupted")
+    rows = {name: value for name, value in summary.items() if name not in apart}
     rows |= {"dropped": summary["counts"].get("dropped", 0)}
     lines = [f"{name:>16}  {_value(value)}" for name, value in rows.items() if value is not None]
     return "\n".join([*lines, "", *remarks(summary)])
@@ -60,7 +61,7 @@ def remarks(summary: Mapping[str, Any]) -> list[str]:
     """What a reader of the numbers must know: sentences, the gravest first."""
     found = []
     if not summary["complete"]:
-        found.append("Not complete: the load was stopped, and this is what there was by then.")
+        found.append("Not complete: the load was stopped, or reached a bound, and this is what there was by then.")
     if summary["loop"] == "closed":
         found.append(
             "Closed loop: each client waited for its answers, and latency counts from the real send time. What users "

@@ -35,9 +35,10 @@ def load_url(
     Rate, duration, `arrivals` and `speed` as plan.plan takes them; what was planned is told under "arrivals". What is
     due in the first `warmup_s` seconds is told apart. Raises WorkbenchError when the load is out of bounds, the address
     is not on this machine and not confirmed, or the generator fails. Interrupted, it returns what there is by then,
-    "complete" False.
+    "complete" False and "interrupted" True; a load that ended at a bound of its own is not complete either.
     """
     schedule = plan(arrivals, rate, duration, seed=seed, speed=speed)
+    interrupted = False
     try:
         result = run_load(
             [Target(url, method=method, headers=headers, body=body)],
@@ -48,9 +49,9 @@ def load_url(
             warmup_s=warmup_s,
             progress=progress,
         )
-    except LoadInterrupted as interrupted:
-        result = interrupted.result
-    return {**result.summary(), "arrivals": _told(schedule)}
+    except LoadInterrupted as interrupt:
+        result, interrupted = interrupt.result, True
+    return {**result.summary(), "arrivals": _told(schedule), "interrupted": interrupted}
 
 
 def load_url_closed(
@@ -63,6 +64,7 @@ def load_url_closed(
     progress: Callable[[Progress], None] | None = None,
 ) -> dict[str, Any]:
     """GET `url` from a closed loop of `clients`, to show what that hides (run_closed); the rest as `load_url`."""
+    interrupted = False
     try:
         result = run_closed(
             [Target(url, method="GET")],
@@ -72,9 +74,9 @@ def load_url_closed(
             allow_remote=allow_remote,
             progress=progress,
         )
-    except LoadInterrupted as interrupted:
-        result = interrupted.result
-    return {**result.summary(), "arrivals": None}
+    except LoadInterrupted as interrupt:
+        result, interrupted = interrupt.result, True
+    return {**result.summary(), "arrivals": None, "interrupted": interrupted}
 
 
 def _told(schedule: Schedule) -> dict[str, Any]:

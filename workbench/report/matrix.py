@@ -19,7 +19,7 @@ _MARKS: dict[Verdict, str] = {"held": "held", "broken": "broken", "not testable"
 
 def page(run: Run) -> str:
     """The page of a run that has an isolation matrix, as text."""
-    probed, pressed = findings.isolation_matrix(run), findings.pressure_effects(run)
+    probed, pressed, moved = findings.isolation_matrix(run), findings.pressure_effects(run), findings.interference(run)
     notes = "".join(f"<p>{escape(note)}</p>" for note in probed.notes)
     body = (
         "<h1>The isolation matrix</h1>"
@@ -29,6 +29,8 @@ def page(run: Run) -> str:
         + _figure(charts.isolation_matrix(run), "matrix")
         + f"<h2>What a neighbour's pressure does</h2>{_text(pressed.reading)}"
         + _figure(charts.pressures(run), "pressures")
+        + f"<h2>What is beyond the noise</h2>{_text(moved.reading)}"
+        + _figure(charts.interference(run), "interference")
         + f"<h2>Every cell in words</h2>{_cells(run)}{_latencies(run)}"
     )
     return document(body, "The isolation matrix")

@@ -13,6 +13,7 @@ SAMPLES = {
     "memory": "takes as much memory as asked",
     "probe": "looks around from inside its sandbox and presses against its limits",
     "forecast": "fits a sales forecast in its init, and draws an identity there; `FORECAST_YEARS` says how much work",
+    "till": "prices an article, quickly the second time; `TILL_STALL_S` makes it stand still at a known time",
     "pricing_node": "the pricing service in Node.js",
     "pricing_java": "the pricing service in Java, compiled when it is deployed",
 }
@@ -23,6 +24,7 @@ PAYLOADS: dict[str, dict[str, object]] = {
     "memory": {"megabytes": 64},
     "probe": {"action": "whoami"},
     "forecast": {"weekday": 5, "hour": 17},
+    "till": {"article": "tea"},
     "pricing_node": {"sku": "A1", "quantity": 3},
     "pricing_java": {"sku": "A1", "quantity": 3},
 }

@@ -118,7 +118,18 @@ def test_no_wait_is_begun_that_does_not_fit_and_the_result_says_so() -> None:
     assert max(gap for gap, *_ in found.detail["tries"]) <= 0.3
 
 
-def test_an_interrupt_ends_the_waits_and_keeps_what_there_was() -> None:
+def test_an_interrupt_ends_a_wait_of_minutes_at_once() -> None:
+    def impatient(stage: str, done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    platform = Expiring(sample("pricing"))
+    with pytest.raises(Interrupted) as caught:  # were the wait not ended, the time limit of all tests would end this
+        keep_alive(platform, shortest_s=400, longest_s=500, payload=ORDER, progress=impatient)
+    assert caught.value.measurements == ()
+    assert all(neighbour.closed for neighbour in platform.made)
+
+
+def test_an_interrupt_keeps_what_there_was() -> None:
     platform = Expiring(sample("pricing"))
     platform.expiry_s = float("inf")
 

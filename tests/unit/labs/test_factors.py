@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from workbench.errors import DeploymentError
-from workbench.labs import GROWTHS, WAITS, by_factor, grown, told, unveiled, waits
+from workbench.labs import GROWTHS, WAITS, by_factor, grown, unveiled, waits
 from workbench.labs.idle import LONGEST_S, SHORTEST_S, forgetful
 from workbench.records import Measurement, Provenance
 from workbench.samples import sample
@@ -62,10 +62,6 @@ def test_an_expiry_is_drawn_within_what_the_lab_says(monkeypatch: pytest.MonkeyP
         forgetful(sample("pricing"))
     assert len(set(given)) > 10
     assert 0.2 < SHORTEST_S <= min(given) <= max(given) <= LONGEST_S < 4
-
-
-def test_outside_a_notebook_progress_has_nobody_to_tell() -> None:
-    told()("deploying", 1, 2)
 
 
 def test_a_factor_that_there_is_not_is_refused_with_those_that_there_are() -> None:
