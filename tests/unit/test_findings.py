@@ -255,6 +255,8 @@ def test_every_experiment_says_what_its_samples_are() -> None:
 
 
 def test_a_drift_goes_by_the_times_where_they_are_known() -> None:
-    late = replace(in_turn(50, 1), samples=(1.0,) * 6 + (2.0,) * 6, taken_s=(0, 1, 2, 3, 4, 5, 600, 601, 602, 603, 604, 605))
+    late = replace(
+        in_turn(50, 1), samples=(1.0,) * 6 + (2.0,) * 6, taken_s=(0, 1, 2, 3, 4, 5, 600, 601, 602, 603, 604, 605)
+    )
     assert drifting.drift_of([late]) == drift([late.samples], [late.taken_s])
     assert drifting.drift_of([late]) != drifting.drift_of([replace(late, taken_s=())])
