@@ -85,7 +85,8 @@ def finish(
             "y": 1,
             "yref": "container",
             "yanchor": "top",
-            "pad": {"l": 4, "t": 14},
+            # plotly hangs a title of one line by its top, and a longer one half a line higher.
+            "pad": {"l": 4, "t": 14 if len(title) == 1 else 26},
             "font": {"size": 18},
             "subtitle": {"text": subtitle, "font": {"size": 13.5, "color": GREY}},
         },
