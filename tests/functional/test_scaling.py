@@ -80,8 +80,10 @@ def test_a_rate_far_above_what_waits_in_line_is_missed() -> None:
             vm, goal_ms=30.0, first_per_s=420, most_trials=1, payload={"rounds": 1, "wait_ms": 10}, longest_s=1
         )
     (trial,) = found.detail["trials"]
-    assert trial["verdict"] == "missed", trial
-    assert (found.detail["low_per_s"], found.detail["high_per_s"]) == (None, 420)
+    late = trial["lateness_p99_ms"] > load.KEPT_UP_P99_MS  # on a machine too busy to send it as planned
+    assert trial["verdict"] in (("void", "missed") if late else ("missed",)), trial
+    assert found.detail["low_per_s"] is None
+    assert found.detail["high_per_s"] == (420 if trial["verdict"] == "missed" else None)
     assert found.detail["bound_s"] == pytest.approx(1.2)
 
 
