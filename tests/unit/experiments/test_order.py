@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -48,6 +51,35 @@ def test_a_hog_computes_while_the_block_runs_and_no_longer() -> None:
         assert len(pids) == 2
         assert all(psutil.pid_exists(pid) for pid in pids)
     assert not any(psutil.pid_exists(pid) for pid in pids)
+
+
+OWNER = """
+import time
+from workbench.experiments.hog import hog
+with hog(workers=2) as pids:
+    print(*pids, flush=True)
+    time.sleep(60)
+"""
+
+
+def computes(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_a_hog_ends_when_its_owner_was_killed() -> None:
+    with subprocess.Popen([sys.executable, "-c", OWNER], stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout is not None
+        pids = [int(pid) for pid in owner.stdout.readline().split()]
+        assert len(pids) == 2
+        assert all(map(computes, pids))
+        owner.kill()
+    deadline = time.monotonic() + 20
+    while any(map(computes, pids)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not any(map(computes, pids))
 
 
 def test_interrupted_it_keeps_what_it_has_and_ends_the_hog(service: Service) -> None:
