@@ -88,7 +88,7 @@ def unpack(archive: Path | bytes, target: Path) -> None:
         with zipfile.ZipFile(source) as file:
             members = _checked(file)
             contents = list(_read(file, members))
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError, OSError, zlib.error) as error:
+    except (zipfile.BadZipFile, EOFError, RuntimeError, ValueError, OSError, zlib.error) as error:
         raise PackageError(f"This is not a ZIP that can be unpacked ({error}). Make it anew.") from error
     target.mkdir(mode=0o755, parents=True)
     for name, executable, data in contents:

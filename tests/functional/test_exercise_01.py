@@ -5,28 +5,18 @@ That the solution passes there, and in the best boxes there are, is seen where i
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.exercise_notebooks import EXERCISES, handler_of
 from workbench.deployment import Deployment
 from workbench.deployments import deploy
 from workbench.labs.exercises import Exercise, find
-from workbench.labs.generate import visible
 from workbench.service import Service
 
 pytestmark = pytest.mark.timeout(180)
-
-EXERCISES = Path(__file__).parents[2] / "exercises"
-
-
-def handler_of(notebook: Path) -> str:
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    source = next("".join(c["source"]) for c in cells if "".join(c["source"]).startswith("%%handler"))
-    return visible(source).partition("\n")[2]
-
 
 SOLUTION = handler_of(EXERCISES / "solutions" / "01_anywhere.ipynb")
 READ_ONLY = "It writes nothing"

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
+from tests.exercise_notebooks import EXERCISES, handler_of
 from tests.needs import needs
 from workbench.labs.exercises import Exercise, find
-from workbench.labs.generate import visible
 
 pytestmark = [needs("namespaces"), pytest.mark.timeout(180)]
 
-EXERCISES = Path(__file__).parents[2] / "exercises"
 UNSAFE = """
 import functools, itertools, secrets
 import customs
@@ -33,12 +31,6 @@ DRAWN_IN_THE_HANDLER = UNSAFE.replace('f"{series}-{next(counter)}"', "secrets.to
 def exercise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Exercise:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "learner"))
     return find("quick_start")
-
-
-def handler_of(notebook: Path) -> str:
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    source = next("".join(c["source"]) for c in cells if "".join(c["source"]).startswith("%%handler"))
-    return visible(source).partition("\n")[2]
 
 
 def found(exercise: Exercise, source: str) -> tuple[list[bool], str]:

@@ -5,18 +5,14 @@ To be run on a machine with a Docker Engine, QEMU and nothing else to do; what i
 
 from __future__ import annotations
 
-import os
 import sys
-from dataclasses import replace
-from pathlib import Path
 
-from workbench import recorded
-from workbench.comparison import environment
 from workbench.errors import CapabilityMissing
 from workbench.labs.booted import boots
 from workbench.labs.built import RECORDED, builds
+from workbench.labs.recording import load_before, run_of, write
 from workbench.package import package
-from workbench.records import Measurement, Run
+from workbench.records import Run
 from workbench.samples import PAYLOADS, sample
 from workbench.service import Resources, Service
 
@@ -26,16 +22,11 @@ ROUNDS = 5
 def record() -> Run:
     """Measure with the lab's own service; raises CapabilityMissing where this machine lacks what it takes."""
     service = sample("pricing", Resources(memory_mb=512))
-    busy = f"; load average before: {os.getloadavg()[0]:.1f}"  # what else the machine had to do
+    busy = load_before()
     built, booted = builds(service, rounds=ROUNDS), boots(service, PAYLOADS[service.name], times=ROUNDS)
     if {built.provenance.kind, booted.provenance.kind} != {"measured"}:
         raise CapabilityMissing("Images or machines are missing here", "see workbench doctor for docker and qemu")
-    sandboxes = {m.deployment: m.sandbox for m in (built, booted)}
-    return Run(_described(service), environment(sandboxes)).add(_with(built, busy), _with(booted, busy))
-
-
-def _with(measured: Measurement, words: str) -> Measurement:
-    return replace(measured, provenance=replace(measured.provenance, how=measured.provenance.how + words))
+    return run_of(_described(service), (built, booted), busy)
 
 
 def _described(service: Service) -> dict[str, object]:
@@ -52,5 +43,4 @@ def _described(service: Service) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    place = str(Path(recorded.__file__).parent / f"{RECORDED}.json")
-    print(record().save((*sys.argv[1:2], place)[0]))
+    print(write(record(), RECORDED, *sys.argv[1:2]))

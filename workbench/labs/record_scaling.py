@@ -6,18 +6,15 @@ with a few instances. To be run on a machine with nothing else to do; what it wr
 
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import ExitStack
-from dataclasses import replace
-from pathlib import Path
 
-from workbench import capabilities, load, recorded
-from workbench.comparison import environment
+from workbench import capabilities, load
 from workbench.deployments import deploy
 from workbench.errors import CapabilityMissing
 from workbench.experiments import scaling, sustainable_rate
-from workbench.records import Measurement, Run
+from workbench.labs.recording import load_before, run_of, told, write
+from workbench.records import Run
 from workbench.samples import sample
 from workbench.service import Resources
 
@@ -32,29 +29,20 @@ def record() -> Run:
     """Measure; raises CapabilityMissing where there is no Docker Engine."""
     if not capabilities.find().docker.available:
         raise CapabilityMissing("Containers are to be recorded, and there is no Docker Engine", "See workbench doctor")
-    busy = f"; load average before: {os.getloadavg()[0]:.1f}"  # what else the machine had to do
+    busy = load_before()
     service = sample("hashing", Resources(memory_mb=1769))
     with ExitStack() as stack:
         one_at_a_time = {"serverless": None, "container": 1, "vm": 1}
         ways = [stack.enter_context(deploy(service, name, concurrency=n)) for name, n in one_at_a_time.items()]
-        found = scaling(*ways, schedule=BURST, payload=ORDER, peak=4, progress=_say)
+        found = scaling(*ways, schedule=BURST, payload=ORDER, peak=4, progress=told)
     with ExitStack() as stack:
         ways = [stack.enter_context(deploy(service, name)) for name in INSTANCES]
         for way in ways:
             way.scale(INSTANCES[way.pattern])
-        found += sustainable_rate(*ways, payload=WORK, goal_ms=100.0, progress=_say)
+        found += sustainable_rate(*ways, payload=WORK, goal_ms=100.0, progress=told)
     about = {"name": service.name, "handler": service.handler, "runtime": service.runtime}
-    return Run(about, environment({m.deployment: m.sandbox for m in found})).add(*(_with(m, busy) for m in found))
-
-
-def _say(what: str, done: int, total: int) -> None:
-    print(f"{what}: {done} of {total}", file=sys.stderr)
-
-
-def _with(measured: Measurement, words: str) -> Measurement:
-    return replace(measured, provenance=replace(measured.provenance, how=measured.provenance.how + words))
+    return run_of(about, found, busy)
 
 
 if __name__ == "__main__":
-    place = str(Path(recorded.__file__).parent / f"{RECORDED}.json")
-    print(record().save((*sys.argv[1:2], place)[0]))
+    print(write(record(), RECORDED, *sys.argv[1:2]))

@@ -6,16 +6,12 @@ else to do; what it writes names that machine and the day. Columns are called by
 
 from __future__ import annotations
 
-import os
 import sys
-from dataclasses import replace
-from pathlib import Path
 
-from workbench import recorded
-from workbench.comparison import environment
 from workbench.deployment import Deployment
 from workbench.errors import WorkbenchError
 from workbench.experiments import cold_start, isolation_matrix
+from workbench.labs.recording import load_before, run_of, told, write
 from workbench.labs.walls import boxed, each
 from workbench.records import Measurement, Run
 from workbench.samples import PAYLOADS, sample
@@ -27,29 +23,19 @@ ROUNDS, STARTS = 2, 9
 
 def record(*sandboxes: str) -> Run:
     """Measure first the walls, then the starts; a restored machine's walls are those of a booted one."""
-    busy = f"; load average before: {os.getloadavg()[0]:.1f}"  # what else the machine had to do
+    busy = load_before()
     service = sample("pricing")
     with boxed(service, *(sandboxes or SANDBOXES)) as boxes:
         walls = {name: box for name, box in boxes.items() if name != "qemu-snapshot"}
-        found = (*isolation_matrix(walls, rounds=ROUNDS, progress=_say), *_starts(boxes))
+        found = (*isolation_matrix(walls, rounds=ROUNDS, progress=told), *_starts(boxes))
     about = {"name": service.name, "handler": service.handler, "runtime": service.runtime}
-    run = Run(about, environment({m.deployment: m.sandbox for m in found}))
-    return run.add(*(_with(m, busy) for m in found))
+    return run_of(about, found, busy)
 
 
 def _starts(boxes: dict[str, Deployment | WorkbenchError]) -> tuple[Measurement, ...]:
     payload = PAYLOADS["pricing"]
-    return cold_start(*each(boxes), samples=STARTS, warm_per_sample=0, payload=payload, progress=_say)
-
-
-def _say(what: str, done: int, total: int) -> None:
-    print(f"{what}: {done} of {total}", file=sys.stderr)
-
-
-def _with(measured: Measurement, words: str) -> Measurement:
-    return replace(measured, provenance=replace(measured.provenance, how=measured.provenance.how + words))
+    return cold_start(*each(boxes), samples=STARTS, warm_per_sample=0, payload=payload, progress=told)
 
 
 if __name__ == "__main__":
-    place = str(Path(recorded.__file__).parent / f"{RECORDED}.json")
-    print(record(*sys.argv[2:]).save((*sys.argv[1:2], place)[0]))
+    print(write(record(*sys.argv[2:]), RECORDED, *sys.argv[1:2]))

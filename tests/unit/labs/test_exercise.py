@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
+from tests.exercise_notebooks import EXERCISES, handler_of
 from workbench.deployment import Deployment
 from workbench.deployments import fake
 from workbench.errors import CapabilityMissing, DeploymentError
@@ -14,14 +14,7 @@ from workbench.labs.exercises import Exercise, find
 from workbench.labs.magic import keep
 from workbench.service import Service
 
-EXERCISES = Path(__file__).parents[3] / "exercises"
 SOLUTIONS = EXERCISES / "solutions"
-
-
-def handler_of(notebook: Path) -> str:
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    source = next("".join(c["source"]) for c in cells if "".join(c["source"]).startswith("%%handler"))
-    return source.partition("\n")[2]
 
 
 def deploy(service: Service, pattern: str) -> Deployment:

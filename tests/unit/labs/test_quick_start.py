@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import pytest
 
+from tests.exercise_notebooks import EXERCISES, handler_of
 from workbench.deployment import Deployment
 from workbench.deployments import fake
 from workbench.labs.exercises import Exercise, find
 from workbench.service import Service
-
-EXERCISES = Path(__file__).parents[3] / "exercises"
-
-
-def handler_of(notebook: Path) -> str:
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    source = next("".join(c["source"]) for c in cells if "".join(c["source"]).startswith("%%handler"))
-    return source.partition("\n")[2]
 
 
 def deploy(service: Service, pattern: str) -> Deployment:
