@@ -12,7 +12,7 @@ expect.set_options(timeout=60_000)  # an upper bound for a busy machine; what is
 
 PICTURES = jupyter.PROJECT / "build" / "screenshots"
 RUN_MS = 240_000
-WIDTH, HEIGHT, PICTURE_HEIGHT = 1280, 14_000, 1500
+WIDTH, HEIGHT, PICTURE_HEIGHT = 1280, 20_000, 1500
 
 
 def open_notebook(page: Page, lab: jupyter.Lab, notebook: str) -> None:

@@ -54,7 +54,7 @@ def test_an_interrupted_burst_keeps_what_was_sent(deployment: Deployment, monkey
     from workbench.load import Load
 
     def interrupted(self: Load) -> None:
-        self._reader.join(1.0)  # a second of the burst
+        self._ended.wait(1.0)  # a second of the burst
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Load, "result", interrupted)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import plotly.graph_objects as go
 
 from workbench.charts.style import FONT, INK, look, safe
@@ -46,6 +48,11 @@ class LiveLatency:
         count = (trace.x[-1] if trace.x else 0) + 1
         with self.figure.batch_update():
             trace.x, trace.y = (*trace.x, count)[-1000:], (*trace.y, latency_ms)[-1000:]
+
+    def whole(self) -> dict[str, Any]:
+        """The figure as it is by now, which grows no more, as a notebook stores it (content by MIME type)."""
+        bundle: dict[str, Any] = go.Figure(self.figure)._repr_mimebundle_()
+        return bundle
 
 
 class LiveFigure:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import ipywidgets as widgets
+
 from workbench.deployment import Deployment
 from workbench.invocation import InvocationResult
 
@@ -48,9 +50,22 @@ class Live:
 
 
 def live(title: str = "Cold starts, as they are measured") -> Live:
-    """Show an empty figure that fills with one dot for every call of the deployments it watches."""
+    """Show an empty figure that fills with one dot for every call of the deployments it watches.
+
+    When the cell ends, the whole figure takes its place: a browser that was too busy to follow may have missed dots.
+    """
+    from IPython.core.getipython import get_ipython
     from IPython.display import display
 
     shown = Live(title)
-    display(shown.figure.figure)  # type: ignore[no-untyped-call]
+    # In a box: a figure by itself is shown in a way of its own, by which it cannot be replaced.
+    handle: Any = display(widgets.VBox([shown.figure.figure]), display_id=True)  # type: ignore[no-untyped-call]
+    shell: Any = get_ipython()
+    if shell is not None:
+
+        def settle(_: Any) -> None:
+            shell.events.unregister("post_run_cell", settle)
+            handle.update(shown.figure.whole(), raw=True)
+
+        shell.events.register("post_run_cell", settle)
     return shown
