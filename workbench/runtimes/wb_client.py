@@ -87,7 +87,9 @@ class _Connection:
         self._socket.sendall(posted + _NEXT)
         if posted:
             status, _, said = self._answer()
-            if status != 202:
+            # 413: it was too large, as its caller has been told. What comes next was asked for with it, and may be
+            # on its way already: to end here would fail somebody else's invocation.
+            if status not in (202, 413):
                 raise RuntimeError(f"The Runtime API did not take the answer (status {status}): {said!r}")
         status, headers, body = self._answer()
         if status != 200:

@@ -223,6 +223,14 @@ def test_payload_limits(platform: Platform, function: str) -> None:
     assert len(platform.value(function, {"big": 5 * 2**20})) == 5 * 2**20
 
 
+def test_after_a_response_that_is_too_large_the_same_instance_goes_on(platform: Platform, function: str) -> None:
+    pid = platform.value(function)["pid"]
+    for _ in range(3):
+        answer = platform.client.invoke(FunctionName=function, Payload=json.dumps({"big": 7 * 2**20}).encode())
+        assert json.loads(answer["Payload"].read())["errorType"] == "Function.ResponseSizeTooLarge"
+        assert platform.value(function)["pid"] == pid
+
+
 def test_a_dry_run_runs_nothing(platform: Platform, function: str) -> None:
     answer = platform.client.invoke(FunctionName=function, InvocationType="DryRun")
     assert answer["StatusCode"] == 204
