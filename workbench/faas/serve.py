@@ -31,6 +31,7 @@ from workbench.faas.asynchronous.aws_client import AwsClients
 from workbench.faas.asynchronous.destinations import Attempt
 from workbench.faas.asynchronous.event_queue import EventQueue
 from workbench.faas.asynchronous.event_store import EventStore, StoredEvent
+from workbench.faas.companion import Beside, Host
 from workbench.faas.credentials import Keyring
 from workbench.faas.front.api_model import ApiModel
 from workbench.faas.front.control_api import MAX_BODY, ControlApi
@@ -96,9 +97,12 @@ def run(
     access_key: str = "",
     secret_key: str = "",
     state: Path | None = None,
+    beside: Beside = lambda _: (),
     **more: Any,
 ) -> None:
     """Serve until SIGINT, SIGTERM or the end of the lifeline; `more` are further fields of Options.
+
+    `beside` makes what runs in the same process: event sources, gateways, schedules.
 
     Raises DeploymentError when the port is taken, the sandbox unknown or the state directory in use.
     """
@@ -110,7 +114,7 @@ def run(
     os.environ[VARIABLE] = session_id()
     graceful = False
     try:
-        graceful = uvloop.run(_serve(options))
+        graceful = uvloop.run(_serve(options, beside))
     finally:
         if owner:
             remove_session_dir()
@@ -118,7 +122,7 @@ def run(
             remove_session_dir_of_the_dead()
 
 
-async def _serve(options: Options) -> bool:
+async def _serve(options: Options, beside: Beside) -> bool:
     """Serve until told to stop; whether there was time to finish what ran."""
     isolation = best() if options.isolation == "auto" else options.isolation
     start = _start(isolation, options.cold_start)
@@ -172,7 +176,11 @@ async def _serve(options: Options) -> bool:
         operations = Operations(options.region, supervisor, storage, events, aws, concurrency, secret_key)
         verifier = Verifier(keys, options.region)
         metrics = Metrics(supervisor, events.counts)
-        private = PrivateApi(operations, supervisor, events, metrics, keys, storage.archive, isolation)
+        companions = beside(Host(operations))
+        for companion in companions:
+            stack.push_async_callback(companion.close)
+            operations.table.update(companion.operations)
+        private = PrivateApi(operations, supervisor, events, metrics, keys, storage.archive, isolation, companions)
         api = ControlApi(ApiModel(), verifier, operations, supervisor, events, private)
         urls = UrlServer(operations.resolve, supervisor, verifier, operations.context.attachments, options.region)
         stack.push_async_callback(urls.close)
@@ -185,6 +193,8 @@ async def _serve(options: Options) -> bool:
         endpoints.platform = endpoint
         operations.listens_at(endpoint)
         events.resume()
+        for companion in companions:
+            await companion.resume()
         access = {
             "endpoint": endpoint,
             "access_key_id": access_key,
@@ -199,6 +209,8 @@ async def _serve(options: Options) -> bool:
         graceful = await stopping.wait_gracefully()
         front.stop_listening()
         await urls.stop_listening()
+        for companion in companions:
+            await companion.stop()
         if graceful:
             await supervisor.drain_or(options.grace_s, stopping.at_once)
     return graceful

@@ -80,7 +80,7 @@ class ControlApi:
         if private:
             if key.owner:
                 raise AwsError("AccessDeniedException", "The key of an instance opens Lambda's API, but not this one.")
-            return await self._private.handle(request.method, path, query)
+            return await self._private.handle(request.method, path, query, request.body)
         operation, parameters = self._route(request.method, path, query)
         name = operation.name
         if name == "Invoke":

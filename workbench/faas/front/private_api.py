@@ -20,9 +20,9 @@ import asyncio
 import base64
 import hmac
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 from urllib.parse import parse_qs, unquote
 
 from workbench.faas.asynchronous.event_queue import EventQueue
@@ -40,6 +40,13 @@ _PART = 2**18
 _LINES = "application/x-ndjson"
 
 
+class Answers(Protocol):
+    """Who else answers signed requests below `PREFIX`."""
+
+    async def answer(self, method: str, path: Sequence[str], query: str, body: bytes) -> Answer | Streamed | None:
+        """The answer; None when the request is not for this one."""
+
+
 class PrivateApi:
     """The platform seen from outside."""
 
@@ -52,6 +59,7 @@ class PrivateApi:
         keys: Keyring,
         archive: Callable[[str], Path],
         isolation: str,
+        more: Sequence[Answers] = (),
     ) -> None:
         self._operations = operations
         self._supervisor = supervisor
@@ -60,6 +68,7 @@ class PrivateApi:
         self._keys = keys
         self._archive = archive
         self._isolation = isolation
+        self._more = more
 
     async def unsigned(self, path: str, query: str, authorization: str) -> Answer | Streamed | None:
         """The answer to a request that needs no signature; None when this one does."""
@@ -86,7 +95,7 @@ class PrivateApi:
     def _metrics_text(self) -> Answer:
         return Answer(200, self._metrics.text(), {"Content-Type": CONTENT_TYPE})
 
-    async def handle(self, method: str, path: str, query: str) -> Answer | Streamed:
+    async def handle(self, method: str, path: str, query: str, body: bytes = b"") -> Answer | Streamed:
         """Answer one signed request; raises AwsError when there is no such thing."""
         parts = [unquote(part) for part in path[len(PREFIX) :].split("/")]
         match method, parts:
@@ -110,6 +119,10 @@ class PrivateApi:
                 if await self._supervisor.crash(self._operations.find(name).name, instance):
                     return _json({})
                 raise not_found(f"{name}, instance {instance}")
+        for other in self._more:
+            answer = await other.answer(method, parts, query, body)
+            if answer is not None:
+                return answer
         raise AwsError("UnknownOperationException", f"There is no {method} {path}.")
 
     async def _follow(self, function: str) -> AsyncIterator[bytes]:

@@ -1,0 +1,23 @@
+"""The ways to invoke besides a direct call: events of AWS services, an HTTP gateway, mail, schedules.
+
+What runs in the platform's process is a companion of it (`faas.companion`); `beside` makes them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from workbench.events.flow import Flow
+from workbench.events.mappings import Mappings
+from workbench.faas.companion import Companion, Host
+
+__all__ = ["COMPANIONS", "beside"]
+
+COMPANIONS: tuple[Callable[[Host, Flow], Companion], ...] = (Mappings,)
+"""What is made beside every platform that has an AWS endpoint; each way to invoke adds one."""
+
+
+def beside(host: Host) -> Sequence[Companion]:
+    """For `faas.serve.run`: all companions, with the one flow that they tell of each event."""
+    flow = Flow()
+    return (flow, *(make(host, flow) for make in COMPANIONS))

@@ -1,0 +1,141 @@
+"""What became of each event, step by step: source, queue, batch, instance, result. The last 20,000 steps, in memory.
+
+Below `/_workbench/`, signed:
+
+    GET flow              {"steps": [Step's fields], "depths": {source: how many wait}}
+    GET flow?id=EVENT     the steps of one event
+    GET flow?source=ARN   the steps of one source
+    GET flow?follow       each step as it happens, a line of JSON each (`{}` now and then)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+from urllib.parse import parse_qs
+
+from workbench.faas.front.api_model import Answer
+from workbench.faas.front.http_front import Streamed
+from workbench.faas.operations.context import Table
+
+_KEPT = 20_000
+_BEAT_S = 15.0
+_WAITING = 10_000
+
+
+class What(StrEnum):
+    """What a step is."""
+
+    RECEIVED = "received"  # the source had it, and it was read
+    FILTERED = "filtered"  # no filter wants it: it is done with
+    BATCHED = "batched"  # it is one of a batch that is about to be sent
+    ACCEPTED = "accepted"  # it is on the platform's disk, as an asynchronous invocation
+    INVOKED = "invoked"  # a function was called with it
+    ANSWERED = "answered"  # the function took it
+    FAILED = "failed"  # the function failed it, or could not be run
+    RETRIED = "retried"  # it goes again
+    BISECTED = "bisected"  # its batch was halved
+    DROPPED = "dropped"  # given up, and nowhere to go
+    DEAD = "dead-lettered"  # given up, and put where failures go
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of some events; `at_s` is seconds since the epoch.
+
+    `events` are the ids that the source gave them: a message's, a record's `shard:sequence number`, an object's key and
+    sequencer. `batch` joins the steps of one batch, `request` is the invocation's id, `instance` ran it.
+    """
+
+    at_s: float
+    what: What
+    source: str  # its ARN
+    function: str
+    events: tuple[str, ...]
+    batch: str = ""
+    request: str = ""
+    instance: str = ""
+    detail: str = ""
+
+
+class Flow:
+    """All steps lately, and how many events wait at each source. A companion, so that it is seen from outside."""
+
+    operations: Table = {}  # noqa: RUF012 -- none: it has no word in Lambda's API
+
+    def __init__(self) -> None:
+        self._steps: deque[Step] = deque(maxlen=_KEPT)
+        self._depths: dict[str, int] = {}
+        self._followers: set[asyncio.Queue[dict[str, Any]]] = set()
+
+    def tell(
+        self,
+        what: What,
+        source: str,
+        function: str,
+        events: Sequence[str],
+        *,
+        batch: str = "",
+        request: str = "",
+        instance: str = "",
+        detail: str = "",
+    ) -> None:
+        """Note a step of some events, now."""
+        step = Step(time.time(), what, source, function, tuple(events), batch, request, instance, detail)
+        self._steps.append(step)
+        self._pass_on(asdict(step))
+
+    def depth(self, source: str, waiting: int) -> None:
+        """Note how many events wait at a source."""
+        if self._depths.get(source) != waiting:
+            self._depths[source] = waiting
+            self._pass_on({"at_s": time.time(), "source": source, "depth": waiting})
+
+    def steps(self, *, event: str = "", source: str = "") -> list[Step]:
+        """The steps of one event, of one source, or all, oldest first."""
+        return [s for s in self._steps if (not event or event in s.events) and (not source or source == s.source)]
+
+    def _pass_on(self, line: dict[str, Any]) -> None:
+        for follower in self._followers:
+            if follower.full():  # a reader that is too slow misses the oldest
+                follower.get_nowait()
+            follower.put_nowait(line)
+
+    async def answer(self, method: str, path: Sequence[str], query: str, body: bytes) -> Answer | Streamed | None:
+        """See the module."""
+        if (method, list(path)) != ("GET", ["flow"]):
+            return None
+        wish = {name: values[0] for name, values in parse_qs(query, keep_blank_values=True).items()}
+        if "follow" in wish:
+            return Streamed(200, self._follow(), {"Content-Type": "application/x-ndjson"})
+        steps = [asdict(step) for step in self.steps(event=wish.get("id", ""), source=wish.get("source", ""))]
+        text = json.dumps({"steps": steps, "depths": self._depths})
+        return Answer(200, text.encode(), {"Content-Type": "application/json; charset=utf-8"})
+
+    async def _follow(self) -> AsyncIterator[bytes]:
+        follower: asyncio.Queue[dict[str, Any]] = asyncio.Queue(_WAITING)
+        self._followers.add(follower)
+        try:
+            while True:
+                try:
+                    line = await asyncio.wait_for(follower.get(), _BEAT_S)
+                except TimeoutError:
+                    line = {}  # so that a lost reader is noticed
+                yield json.dumps(line).encode() + b"\n"
+        finally:
+            self._followers.discard(follower)
+
+    async def resume(self) -> None:
+        """Nothing to begin."""
+
+    async def stop(self) -> None:
+        """Nothing to stop."""
+
+    async def close(self) -> None:
+        """Nothing to end."""

@@ -1,0 +1,77 @@
+"""What may stand beside the platform in its process: event sources, gateways, schedules.
+
+The platform knows none of them. Whoever starts it hands over a `Beside`, which is given a `Host` and makes companions.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from workbench.faas.front.api_model import Answer
+from workbench.faas.front.http_front import Streamed
+from workbench.faas.operations import Context, Operations
+from workbench.faas.operations.context import Table
+from workbench.faas.running.calls import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What a companion may use of its platform."""
+
+    operations: Operations
+
+    @property
+    def context(self) -> Context:
+        """Functions, storage, the AWS endpoint and the region."""
+        return self.operations.context
+
+    async def invoke(self, function: str, payload: bytes, request: str = "") -> Outcome:
+        """Run a function (name or ARN, with a qualifier or not) and wait; the outcome may be the handler's error.
+
+        Raises AwsError when it did not run, or may have run without an answer: throttled, timed out, gone.
+        """
+        target = self.operations.resolve(function, None)
+        return await self.context.supervisor.invoke(
+            target.function, payload, request=request or str(uuid.uuid4()), arn=target.invoked_arn
+        )
+
+    async def accept(self, function: str, payload: bytes) -> str:
+        """Put an asynchronous invocation on disk; its id. When this returns, it will be delivered at least once.
+
+        Raises AwsError when there is no such function.
+        """
+        target = self.operations.resolve(function, None)
+        qualifier = [*target.invoked_arn.split(":"), ""][7]
+        return await self.context.events.accept(target.function.name, payload, "", qualifier)
+
+    @staticmethod
+    def now_s() -> float:
+        """Seconds since the epoch."""
+        return time.time()
+
+
+class Companion(Protocol):
+    """One of them; made before the platform listens."""
+
+    @property
+    def operations(self) -> Table:
+        """Operations of Lambda's API that it answers, by their names in the model."""
+
+    async def answer(self, method: str, path: Sequence[str], query: str, body: bytes) -> Answer | Streamed | None:
+        """The answer to a signed request below `/_workbench/`; None when it is not for this companion."""
+
+    async def resume(self) -> None:
+        """Begin: the platform listens now, and has its functions again."""
+
+    async def stop(self) -> None:
+        """Take up nothing new; what is under way may finish."""
+
+    async def close(self) -> None:
+        """End everything."""
+
+
+Beside = Callable[[Host], Sequence[Companion]]
