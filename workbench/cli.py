@@ -89,12 +89,13 @@ def serve(
     aws_endpoint: Annotated[
         str, typer.Option(help="URL where S3, SQS, SNS and EventBridge answer, such as that of a moto server.")
     ] = "",
+    aws: Annotated[bool, typer.Option("--aws", help="Run S3, DynamoDB, Kinesis, SQS, SNS, ... beside it.")] = False,
 ) -> None:
     """Run the local Lambda-compatible platform until it is interrupted."""
     from workbench.faas import serve as platform
 
     more: dict[str, Any] = {}
-    if aws_endpoint:
+    if aws or aws_endpoint:
         from workbench.events import beside
 
         more["beside"] = beside
@@ -107,6 +108,7 @@ def serve(
         cold_start=cold_start,
         idle_expiry_s=idle_expiry_s,
         aws_endpoint=aws_endpoint,
+        aws=aws,
         **more,
     )
 

@@ -20,4 +20,10 @@ COMPANIONS: tuple[Callable[[Host, Flow], Companion], ...] = (Mappings,)
 def beside(host: Host) -> Sequence[Companion]:
     """For `faas.serve.run`: all companions, with the one flow that they tell of each event."""
     flow = Flow()
-    return (flow, *(make(host, flow) for make in COMPANIONS))
+    host.watchers.append(flow.delivered)
+    companions: list[Companion] = [flow]
+    if host.embedded:
+        from workbench.events.embedded import Embedded  # only where it is asked for
+
+        companions.append(Embedded(host, flow))  # first: the others use its services as soon as they begin
+    return (*companions, *(make(host, flow) for make in COMPANIONS))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from workbench.faas.front.api_model import Answer
@@ -19,10 +19,25 @@ from workbench.faas.running.calls import Outcome
 
 
 @dataclass(frozen=True, slots=True)
+class Delivery:
+    """One try of an asynchronous invocation: the function ran, or with an empty `instance` it did not."""
+
+    request: str
+    function: str  # its name
+    instance: str
+    error: str  # empty when the handler answered
+
+
+Watch = Callable[[Delivery], None]
+
+
+@dataclass(frozen=True, slots=True)
 class Host:
     """What a companion may use of its platform."""
 
     operations: Operations
+    embedded: bool = False  # the AWS services shall run beside the platform (`--aws`)
+    watchers: list[Watch] = field(default_factory=list)  # are told how asynchronous invocations ended
 
     @property
     def context(self) -> Context:
@@ -47,6 +62,11 @@ class Host:
         target = self.operations.resolve(function, None)
         qualifier = [*target.invoked_arn.split(":"), ""][7]
         return await self.context.events.accept(target.function.name, payload, "", qualifier)
+
+    def delivered(self, delivery: Delivery) -> None:
+        """Tell all watchers."""
+        for watch in self.watchers:
+            watch(delivery)
 
     @staticmethod
     def now_s() -> float:
