@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from workbench.comparison import compare
     from workbench.deployment import Deployment
     from workbench.deployments import deploy
+    from workbench.deployments.standing import platform
     from workbench.errors import WorkbenchError
     from workbench.image import image_context
     from workbench.invocation import InvocationResult, Phases
@@ -46,6 +47,7 @@ __all__ = [
     "experiments",
     "image_context",
     "labs",
+    "platform",
     "runs",
     "sample",
     "statistics",
@@ -69,6 +71,7 @@ _HOMES = {
     "deploy": "deployments",
     "doctor": "capabilities:find",
     "image_context": "image",
+    "platform": "deployments.standing:platform",
     "sample": "samples",
 }
 
