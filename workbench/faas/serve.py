@@ -188,7 +188,7 @@ async def _serve(options: Options, beside: Beside) -> bool:
         operations = Operations(options.region, supervisor, storage, events, aws, concurrency, secret_key)
         verifier = Verifier(keys, options.region)
         metrics = Metrics(supervisor, events.counts)
-        host = Host(operations, options.aws)
+        host = Host(operations, embedded=options.aws)
         companions = beside(host)
         for companion in companions:
             stack.push_async_callback(companion.close)
