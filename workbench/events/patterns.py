@@ -64,7 +64,7 @@ def _same(one: object, other: object) -> bool:
     return type(one) is type(other) and one == other
 
 
-# ---- operators: what their operand may be, and what they hold of ------------------------------------------------------
+# ---- operators: what their operand may be, and what they hold of -----------------------------------------------------
 
 
 def _numeric(operand: Sequence[Any], leaf: object) -> bool:
@@ -133,7 +133,9 @@ def _is_text(operand: object) -> bool:
 
 def _is_text_or_caseless(operand: object) -> bool:
     return _is_text(operand) or (
-        isinstance(operand, dict) and list(operand) == ["equals-ignore-case"] and _is_text(operand["equals-ignore-case"])
+        isinstance(operand, dict)
+        and list(operand) == ["equals-ignore-case"]
+        and _is_text(operand["equals-ignore-case"])
     )
 
 
@@ -180,7 +182,7 @@ _OPERATORS: dict[str, tuple[Callable[[object], bool], Callable[[Any, object], bo
 }
 
 
-# ---- is it a pattern? -------------------------------------------------------------------------------------------------
+# ---- is it a pattern? ------------------------------------------------------------------------------------------------
 
 
 def parse(text: str) -> dict[str, Any]:
@@ -231,4 +233,6 @@ def _check_rule(rule: object, place: str) -> None:
 
 def _is_or(name: str, rules: object) -> bool:
     """Fewer than two alternatives, or others than objects, make `$or` the name of a field."""
-    return name == "$or" and isinstance(rules, list) and len(rules) > 1 and all(isinstance(rule, dict) for rule in rules)
+    return (
+        name == "$or" and isinstance(rules, list) and len(rules) > 1 and all(isinstance(rule, dict) for rule in rules)
+    )
