@@ -42,6 +42,8 @@ INSERT INTO queue (id, function, payload, client_context, accepted_s, due_s, att
     SELECT id, function, payload, client_context, accepted_s, due_s, attempts, '', 0, '' FROM events;
 DROP TABLE events;
 """,
+    # 1 -> 2
+    "CREATE TABLE event_source_mappings (uuid TEXT PRIMARY KEY, record TEXT NOT NULL)",
 )
 """SQL that brings a database from schema N (its user_version) to N + 1; append, never change.
 
