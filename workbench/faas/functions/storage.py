@@ -42,6 +42,11 @@ INSERT INTO queue (id, function, payload, client_context, accepted_s, due_s, att
     SELECT id, function, payload, client_context, accepted_s, due_s, attempts, '', 0, '' FROM events;
 DROP TABLE events;
 """,
+    # 1 -> 2. How far the streams of event source mappings were read.
+    """
+CREATE TABLE IF NOT EXISTS checkpoints (
+    mapping TEXT NOT NULL, shard TEXT NOT NULL, record TEXT NOT NULL, PRIMARY KEY (mapping, shard));
+""",
 )
 """SQL that brings a database from schema N (its user_version) to N + 1; append, never change.
 
@@ -95,9 +100,9 @@ class Storage:
         """The last number given to a version, by what it is a version of."""
         return dict(self._database.execute("SELECT of, last FROM numbers").fetchall())
 
-    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+    def rows(self, sql: str, values: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
         """What a SELECT finds; for the parts that keep tables of their own here."""
-        return list(self._database.execute(sql))
+        return list(self._database.execute(sql, values))
 
     # ---- writing -----------------------------------------------------------------------------------------------------
 
