@@ -27,7 +27,7 @@ def passes(patterns: Sequence[Mapping[str, Any]], event: Mapping[str, Any]) -> b
     if not patterns:
         return True
     seen = _seen(event)
-    return any(language.matches(pattern, seen) for pattern in patterns)
+    return any(_alike(pattern, seen) and language.matches(pattern, seen) for pattern in patterns)
 
 
 def parse(texts: Sequence[str], service: str) -> tuple[dict[str, Any], ...]:
@@ -48,6 +48,14 @@ def parse(texts: Sequence[str], service: str) -> tuple[dict[str, Any], ...]:
             )
         found.append(pattern)
     return tuple(found)
+
+
+def _alike(pattern: Mapping[str, Any], seen: Mapping[str, Any]) -> bool:
+    """Whether what the producer put in, and the pattern of it, are both JSON or both text."""
+    data = "data" if "kinesis" in seen else "body"
+    if data not in pattern:
+        return True
+    return isinstance(pattern[data], dict) is isinstance(seen.get(data), dict | list)
 
 
 def _seen(event: Mapping[str, Any]) -> dict[str, Any]:

@@ -35,14 +35,19 @@ def _field(name: str, rules: Any, fields: Mapping[str, Any]) -> bool:
     value = fields.get(name, _ABSENT)
     if isinstance(rules, dict):
         return matches(rules, value)
-    leaves = list(_leaves(value))
+    leaves = _leaves(value)
     return any(_rule(rule, leaves) for rule in rules)
 
 
 def _leaves(value: object) -> Sequence[object]:
-    if isinstance(value, list):
-        return [leaf for element in value for leaf in _leaves(element)]
-    return () if value is _ABSENT or isinstance(value, dict) else (value,)
+    leaves, open_ = [], [value]
+    while open_:  # not by recursion: a message's arrays may be nested deeper than Python's stack
+        found = open_.pop()
+        if isinstance(found, list):
+            open_ += found
+        elif found is not _ABSENT and not isinstance(found, dict):
+            leaves.append(found)
+    return leaves
 
 
 def _rule(rule: object, leaves: Sequence[object]) -> bool:
@@ -59,7 +64,7 @@ def _same(one: object, other: object) -> bool:
     return type(one) is type(other) and one == other
 
 
-# ---- operators: what their operand may be, and what they hold of ------------------------------------------------------
+# ---- operators: what their operand may be, and what they hold of -----------------------------------------------------
 
 
 def _numeric(operand: Sequence[Any], leaf: object) -> bool:
@@ -94,14 +99,32 @@ def _ignoring_case(operand: str, leaf: object) -> bool:
 
 
 def _like(operand: str, leaf: object) -> bool:
-    return isinstance(leaf, str) and _wildcard(operand).fullmatch(leaf) is not None
+    """`*` stands for any characters; a backslash makes it, and itself, mean just that."""
+    if not isinstance(leaf, str):
+        return False
+    first, *rest = _pieces(operand)
+    if not rest:
+        return leaf == first
+    if not leaf.startswith(first):
+        return False
+    position = len(first)
+    for piece in rest[:-1]:  # each as early as it goes, so that no text takes long
+        found = leaf.find(piece, position)
+        if found < 0:
+            return False
+        position = found + len(piece)
+    return leaf.endswith(rest[-1]) and len(leaf) - len(rest[-1]) >= position
 
 
 @lru_cache(256)
-def _wildcard(text: str) -> re.Pattern[str]:
-    """`*` stands for any characters, `\\*` and `\\\\` for themselves."""
-    parts = re.findall(r"\\[*\\]|\*|[^*]", text, re.DOTALL)
-    return re.compile("".join(".*" if part == "*" else re.escape(part[-1]) for part in parts), re.DOTALL)
+def _pieces(text: str) -> tuple[str, ...]:
+    pieces = [""]
+    for part in re.findall(r"\\[*\\]|.", text, re.DOTALL):
+        if part == "*":
+            pieces.append("")
+        else:
+            pieces[-1] += part[-1]
+    return tuple(pieces)
 
 
 def _is_text(operand: object) -> bool:
@@ -110,7 +133,9 @@ def _is_text(operand: object) -> bool:
 
 def _is_text_or_caseless(operand: object) -> bool:
     return _is_text(operand) or (
-        isinstance(operand, dict) and list(operand) == ["equals-ignore-case"] and _is_text(operand["equals-ignore-case"])
+        isinstance(operand, dict)
+        and list(operand) == ["equals-ignore-case"]
+        and _is_text(operand["equals-ignore-case"])
     )
 
 
@@ -157,7 +182,7 @@ _OPERATORS: dict[str, tuple[Callable[[object], bool], Callable[[Any, object], bo
 }
 
 
-# ---- is it a pattern? -------------------------------------------------------------------------------------------------
+# ---- is it a pattern? ------------------------------------------------------------------------------------------------
 
 
 def parse(text: str) -> dict[str, Any]:
@@ -208,4 +233,6 @@ def _check_rule(rule: object, place: str) -> None:
 
 def _is_or(name: str, rules: object) -> bool:
     """Fewer than two alternatives, or others than objects, make `$or` the name of a field."""
-    return name == "$or" and isinstance(rules, list) and len(rules) > 1 and all(isinstance(rule, dict) for rule in rules)
+    return (
+        name == "$or" and isinstance(rules, list) and len(rules) > 1 and all(isinstance(rule, dict) for rule in rules)
+    )

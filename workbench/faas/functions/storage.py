@@ -42,11 +42,10 @@ INSERT INTO queue (id, function, payload, client_context, accepted_s, due_s, att
     SELECT id, function, payload, client_context, accepted_s, due_s, attempts, '', 0, '' FROM events;
 DROP TABLE events;
 """,
-    # 1 -> 2. How far the streams of event source mappings were read.
-    """
-CREATE TABLE IF NOT EXISTS checkpoints (
-    mapping TEXT NOT NULL, shard TEXT NOT NULL, record TEXT NOT NULL, PRIMARY KEY (mapping, shard));
-""",
+    # 1 -> 2
+    "CREATE TABLE event_source_mappings (uuid TEXT PRIMARY KEY, record TEXT NOT NULL)",
+    # 2 -> 3. How far the streams of event source mappings were read.
+    "CREATE TABLE checkpoints (mapping TEXT, shard TEXT, record TEXT NOT NULL, PRIMARY KEY (mapping, shard))",
 )
 """SQL that brings a database from schema N (its user_version) to N + 1; append, never change.
 
