@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 from workbench.events.flow import Flow, What
@@ -33,7 +34,7 @@ class Telling:
                 what,
                 self._mapping.source,
                 self._mapping.function,
-                [f"{self._shard}:{sequence}" for sequence in sequences],
+                [sys.intern(f"{self._shard}:{sequence}") for sequence in sequences],  # kept once for all its steps
                 batch=self._name(batch),
                 request=request,
                 instance=instance,

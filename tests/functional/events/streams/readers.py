@@ -19,7 +19,7 @@ def numbers(event):
     return [int(base64.b64decode(record["kinesis"]["data"])) for record in event["Records"]]
 
 def write(event):
-    line = (json.dumps(event) + "\\n").encode()
+    line = (json.dumps({"pid": os.getpid(), "event": event}) + "\\n").encode()
     file = os.open(os.environ["OUT"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     assert os.write(file, line) == len(line)
     os.close(file)
@@ -68,8 +68,15 @@ class Reader:
         found: dict[str, Any] = self._client.get_event_source_mapping(UUID=uuid)
         return found
 
-    def events(self) -> list[dict[str, Any]]:
+    def _lines(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self._out.read_text().splitlines()] if self._out.exists() else []
+
+    def events(self) -> list[dict[str, Any]]:
+        return [line["event"] for line in self._lines()]
+
+    def pids(self) -> set[int]:
+        """The processes of all instances that ran."""
+        return {line["pid"] for line in self._lines()}
 
     def batches(self) -> list[list[int]]:
         """The numbers in each Kinesis event."""

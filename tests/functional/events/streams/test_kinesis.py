@@ -161,3 +161,29 @@ def test_the_shard_of_a_merge_is_read_after_its_parents(platform: Platform, aws:
     assert set(shards[:30]) == {first, second}
     assert set(shards[30:]) == {"shardId-000000000002"}
     assert set(reader.all()) == set(range(30))
+
+
+def test_a_stream_that_is_made_anew_is_read_from_its_start(platform: Platform, aws: Aws, tmp_path: Path) -> None:
+    """Its numbers begin again: what was kept of the old one must not make records of the new one be skipped."""
+    stream, reader = Stream(aws), Reader(platform, tmp_path)
+    stream.put(range(5))
+    mapping = reader.read(stream.arn)
+    eventually(lambda: len(reader.all()) == 5)
+    stream.client.delete_stream(StreamName=stream.name)
+    eventually(lambda: "not found" in reader.mapping(mapping)["LastProcessingResult"])
+    stream.client.create_stream(StreamName=stream.name, ShardCount=1)
+    stream.put(range(10, 13))
+    eventually(lambda: reader.all()[5:] == [10, 11, 12])
+
+
+def test_a_mapping_goes_on_where_it_was_when_it_is_enabled_again(platform: Platform, aws: Aws, tmp_path: Path) -> None:
+    stream, reader = Stream(aws), Reader(platform, tmp_path)
+    stream.put(range(5))
+    mapping = reader.read(stream.arn)
+    eventually(lambda: len(reader.all()) == 5)
+    for enabled, state in ((False, "Disabled"), (True, "Enabled")):
+        platform.client.update_event_source_mapping(UUID=mapping, Enabled=enabled)
+        eventually(lambda: reader.mapping(mapping)["State"] == state)  # noqa: B023  # used at once
+        stream.put([5] if not enabled else [6])
+    eventually(lambda: len(reader.all()) == 7)
+    assert reader.all() == list(range(7))
