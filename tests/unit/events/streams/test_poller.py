@@ -170,8 +170,8 @@ def test_stop_waits_for_what_is_under_way_and_keeps_it(tmp_path: Path) -> None:
         async with reading(tmp_path, book, slow) as poller:
             await begun.wait()
             stopping = asyncio.ensure_future(poller.stop())
-            await asyncio.sleep(0)
-            assert not stopping.done()
+            done, _ = await asyncio.wait({stopping}, timeout=0.2)
+            assert not done
             may_end.set()
             await stopping
         assert batches == [[1, 2]]
