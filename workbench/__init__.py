@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from workbench.deployment import Deployment
     from workbench.deployments import deploy
     from workbench.errors import WorkbenchError
+    from workbench.events.http import gateway
     from workbench.image import image_context
     from workbench.invocation import InvocationResult, Phases
     from workbench.package import Package
@@ -44,6 +45,7 @@ __all__ = [
     "deploy",
     "doctor",
     "experiments",
+    "gateway",
     "image_context",
     "labs",
     "runs",
@@ -68,6 +70,7 @@ _HOMES = {
     "compare": "comparison",
     "deploy": "deployments",
     "doctor": "capabilities:find",
+    "gateway": "events.http:gateway",
     "image_context": "image",
     "sample": "samples",
 }

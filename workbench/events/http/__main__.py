@@ -21,7 +21,7 @@ import uvloop
 from workbench.deployment import Credentials
 from workbench.errors import WorkbenchError
 from workbench.events.http.apis import MAX_BODY
-from workbench.events.http.gateway import Gateway, Located
+from workbench.events.http.handling import Gateway, Located
 from workbench.events.http.library_api import LibraryApi
 from workbench.events.http.upstream import Upstream
 from workbench.faas.front.http_front import Front

@@ -5,8 +5,9 @@ Quotas: API Gateway developer guide, "Quotas for configuring and running an HTTP
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -16,6 +17,8 @@ MAX_BODY = 10 * 2**20
 """Largest request and largest answer of an API in bytes."""
 
 MIN_TIMEOUT_S = 0.05
+
+_STAGE_VARIABLE = re.compile(r"\$\{stageVariables\.(\w+)\}")
 
 
 class Kind(StrEnum):
@@ -63,6 +66,13 @@ class Stage:
     variables: Mapping[str, str] = field(default_factory=dict)
     limit: Limit = Limit()
     by_route: Mapping[str, Limit] = field(default_factory=dict)
+
+    def filled(self, integration: Integration) -> Integration:
+        """The integration with this stage's variables put in where its function's name asks for them."""
+        if "${stageVariables." not in integration.function:
+            return integration
+        name = _STAGE_VARIABLE.sub(lambda found: self.variables.get(found[1], ""), integration.function)
+        return replace(integration, function=name)
 
     def limit_of(self, route: str) -> tuple[str, Limit]:
         """The name of the bucket that a route's requests take from, and its limit."""

@@ -3,8 +3,8 @@
 with wb.gateway(function, routes=["GET /prices/{sku}", "ANY /{proxy+}"]) as gateway:
     urllib.request.urlopen(gateway.url + "/prices/A1")
 
-It is a process of its own, so that a measurement through it does not share the notebook's interpreter lock, and the same
-one whatever the deployment is. It ends with its owner: its standard input is the owner's.
+It is a process of its own, so that a measurement through it does not share the notebook's interpreter lock, and the
+same one whatever the deployment is. It ends with its owner: its standard input is the owner's.
 """
 
 from __future__ import annotations

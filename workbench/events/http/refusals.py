@@ -1,7 +1,7 @@
 """What a gateway answers in a function's place, in the words of each kind of API.
 
-REST: API Gateway developer guide, "Gateway response types", and Lambda's "Errors with API Gateway" for 502. HTTP: "Create
-routes for HTTP APIs" for 404; the others as its API answers (the guide lists no table for it).
+REST: API Gateway developer guide, "Gateway response types", and Lambda's "Errors with API Gateway" for 502. HTTP:
+"Create routes for HTTP APIs" for 404; the guide has no table of the others, which are as its users report them.
 """
 
 from __future__ import annotations

@@ -149,5 +149,7 @@ def _entry(route: Route) -> _Entry:
         kinds.append(_LITERAL if variable is None else _GREEDY if variable[2] else _OPEN)
         names.append(segment if variable is None else variable[1])
     if _GREEDY in kinds[:-1]:
-        raise DeploymentError(f"{route.key!r} is no route: a variable with + takes all that follows, so it stands last.")
+        raise DeploymentError(
+            f"{route.key!r} is no route: a variable with + takes all that follows, so it stands last."
+        )
     return _Entry(route, method, tuple(kinds), tuple(names))

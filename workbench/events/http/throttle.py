@@ -1,7 +1,7 @@
 """Token buckets: so many requests a second, and so many at once.
 
-API Gateway developer guide, "Throttle requests to your HTTP APIs": a request takes a token, tokens come back at the rate
-limit, and there are never more than the burst limit. Time comes from outside.
+API Gateway developer guide, "Throttle requests to your HTTP APIs": a request takes a token, tokens come back at the
+rate limit, and there are never more than the burst limit. Time comes from outside.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ class _Place:
 
 
 class Upstream:
-    """A gateway's backend. `limit_s` is the service's own time limit, which hosts other than the platform leave to us."""
+    """A gateway's backend. `limit_s` is the service's own time limit, which hosts but the platform leave to us."""
 
     def __init__(self, urls: Sequence[str], credentials: Credentials | None, limit_s: float) -> None:
         self._credentials = credentials

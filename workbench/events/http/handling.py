@@ -132,7 +132,7 @@ class Gateway:
             return refusal(api.kind, Refusal.MISCONFIGURED, f"{match.route.key} has no integration")
         if integration.refused:
             return refusal(api.kind, Refusal.NOT_LET_IN, integration.refused)
-        return await self._invoke(call, routed, integration)
+        return await self._invoke(call, routed, stage.filled(integration))
 
     async def _invoke(self, call: Call, routed: Routed, integration: Integration) -> UrlAnswer | Streaming:
         kind, names = routed.api.kind, (routed, integration.function, call.request_id)
