@@ -58,6 +58,12 @@ class _Entry:
         """The lower, the more specific."""
         return _GREEDY in self.kinds, self.kinds, self.method == ANY
 
+    @property
+    def shape(self) -> tuple[str, tuple[str, ...]]:
+        """What makes it another route than others: the names of variables do not."""
+        pairs = zip(self.kinds, self.names, strict=True)
+        return self.method, tuple(name if kind == _LITERAL else f"{{{kind}}}" for kind, name in pairs)
+
     def takes(self, segments: tuple[str, ...]) -> dict[str, str] | None:
         """The variables of a path that this is the route of; None when it is not."""
         greedy = bool(self.kinds) and self.kinds[-1] == _GREEDY
@@ -90,10 +96,12 @@ class Routes:
             else:
                 self._entries.append(_entry(route))
         self._entries.sort(key=lambda entry: entry.rank)
-        keys = [entry.route.key for entry in self._entries]
-        twice = next((key for key in keys if keys.count(key) > 1), None)
-        if twice is not None:
-            raise DeploymentError(f"The route {twice!r} is there twice; leave one out.")
+        known: dict[tuple[str, tuple[str, ...]], str] = {}
+        for entry in self._entries:
+            if entry.shape in known:
+                other = known[entry.shape]
+                raise DeploymentError(f"{other!r} and {entry.route.key!r} are the same route twice; leave one out.")
+            known[entry.shape] = entry.route.key
 
     def __len__(self) -> int:
         return len(self._entries) + (self._default is not None)
@@ -148,6 +156,9 @@ def _entry(route: Route) -> _Entry:
             raise DeploymentError(f"{route.key!r} is no route: {segment!r} is neither a text nor {{a-variable}}.")
         kinds.append(_LITERAL if variable is None else _GREEDY if variable[2] else _OPEN)
         names.append(segment if variable is None else variable[1])
+    variables = [name for kind, name in zip(kinds, names, strict=True) if kind != _LITERAL]
+    if len(set(variables)) < len(variables):
+        raise DeploymentError(f"{route.key!r} is no route: two of its variables have the same name.")
     if _GREEDY in kinds[:-1]:
         raise DeploymentError(
             f"{route.key!r} is no route: a variable with + takes all that follows, so it stands last."
