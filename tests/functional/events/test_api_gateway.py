@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import http.client
+import io
 import json
+import zipfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -13,6 +16,7 @@ import pytest
 
 from tests.functional.faas.aws import Aws
 from tests.functional.faas.platform import Platform, eventually, zipped
+from tests.needs import needs
 
 ECHO = """
 import json, time
@@ -28,8 +32,14 @@ def handler(event, context):
 """
 
 STREAM = """
-export const handler = awslambda.streamifyResponse(async (event, stream) => {
-  stream.write("first "); stream.end(event.path);
+const fs = require("node:fs");
+exports.handler = awslambda.streamifyResponse(async (event, stream) => {
+  const { gate, fail } = event.queryStringParameters;
+  stream = awslambda.HttpResponseStream.from(stream, { statusCode: 201, headers: { "X-Own": "yes" } });
+  stream.write("first ");
+  while (!fs.existsSync(gate)) await new Promise((resolve) => setTimeout(resolve, 10));
+  if (fail) throw new Error("as asked");
+  stream.end("second");
 });
 """
 
@@ -261,6 +271,37 @@ def test_a_function_that_is_named_by_a_stage_variable(world: World) -> None:
     assert world.ask("GET", f"/{api}/prod/x").status == 200
     api = world.rest_api("GET /x", uri=uri, variables={"function": "missing"})
     assert world.ask("GET", f"/{api}/prod/x").status == 500
+
+
+@pytest.fixture
+def streaming(world: World) -> str:
+    """The path of a REST API whose function streams."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("index.js", STREAM)
+    arn = world.platform.client.get_function(
+        FunctionName=world.platform.create(archive.getvalue(), Runtime="nodejs22.x", Handler="index.handler")
+    )["Configuration"]["FunctionArn"]
+    path = f"arn:aws:apigateway:us-east-1:lambda:path/2021-11-15/functions/{arn}/response-streaming-invocations"
+    return f"/{world.rest_api('GET /x', uri=path)}/prod/x"
+
+
+@needs("node")
+def test_a_streamed_answer_arrives_while_the_function_still_runs(world: World, streaming: str, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    connection = http.client.HTTPConnection(urlsplit(world.url).netloc, timeout=30)
+    connection.request("GET", f"{streaming}?gate={gate}")
+    answer = connection.getresponse()
+    assert (answer.status, answer.getheader("X-Own"), answer.read(6)) == (201, "yes", b"first ")
+    gate.touch()  # only now the function goes on
+    assert answer.read() == b"second"
+    connection.close()
+
+
+@needs("node")
+def test_a_streamed_answer_that_breaks_does_not_pass_for_whole(world: World, streaming: str, tmp_path: Path) -> None:
+    with pytest.raises((http.client.HTTPException, ConnectionError)):
+        world.ask("GET", f"{streaming}?gate={tmp_path}&fail=1")
 
 
 def test_bodies_that_are_too_large(world: World) -> None:
