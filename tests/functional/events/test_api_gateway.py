@@ -17,6 +17,7 @@ import pytest
 from tests.functional.faas.aws import Aws
 from tests.functional.faas.platform import Platform, eventually, zipped
 from tests.needs import needs
+from workbench.events.embedded.inside import apis
 
 ECHO = """
 import json, time
@@ -98,9 +99,9 @@ class World:
         return api
 
     def rest_api(self, *routes: str, uri: str = "", stage: str = "prod", **settings: Any) -> str:
-        """A REST API, likewise; settings are of its integrations, but for variables."""
-        variables = settings.pop("variables", {})
-        api: str = self.rest.create_rest_api(name="a rest api")["id"]
+        """A REST API, likewise; settings are of its integrations, but for the first two."""
+        variables, binary = settings.pop("variables", {}), settings.pop("binaryMediaTypes", [])
+        api: str = self.rest.create_rest_api(name="a rest api", binaryMediaTypes=binary)["id"]
         at = {"/": self.rest.get_resources(restApiId=api)["items"][0]["id"]}
         invoke = f"arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{self.arn}/invocations"
         for route in routes:
@@ -124,6 +125,7 @@ class World:
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
+    apis.install()  # what moto leaves out
     with Aws() as aws, Platform("--aws-endpoint", aws.endpoint) as platform:
         yield World(aws, platform)
 
@@ -141,6 +143,15 @@ def test_a_route_of_an_http_api_invokes_its_function_with_payload_2(world: World
     assert event["requestContext"]["apiId"] == api
     assert event["requestContext"]["requestId"] == found.header("apigw-requestid")
     assert world.ask("POST", f"/{api}/prices/A1").json["routeKey"] == "ANY /{proxy+}"
+
+
+def test_an_api_is_created_quickly(world: World) -> None:
+    made = world.http.create_api(Name="quick", ProtocolType="HTTP", Target=world.arn)
+    found = world.ask("GET", f"/{made['ApiId']}/any/thing")
+    assert (found.json["version"], found.json["routeKey"]) == ("2.0", "$default")
+    made = world.http.create_api(Name="quick", ProtocolType="HTTP", Target=world.arn, RouteKey="GET /only")
+    assert world.ask("GET", f"/{made['ApiId']}/only").json["routeKey"] == "GET /only"
+    assert world.ask("GET", f"/{made['ApiId']}/other").status == 404
 
 
 def test_a_named_stage_is_part_of_the_path(world: World) -> None:
@@ -246,9 +257,7 @@ def test_a_function_that_fails_a_rest_api(world: World, how: str) -> None:
 
 
 def test_a_rest_api_tells_binary_bodies_by_its_media_types(world: World) -> None:
-    api = world.rest_api("POST /x")
-    add = {"op": "add", "path": "/binaryMediaTypes/image~1*", "value": "image/*"}  # CreateRestApi's are lost in moto
-    world.rest.update_rest_api(restApiId=api, patchOperations=[add])
+    api = world.rest_api("POST /x", binaryMediaTypes=["image/*"])
     event = world.ask("POST", f"/{api}/prod/x", b"\xff\x00", Content_Type="image/png").json
     assert (event["isBase64Encoded"], base64.b64decode(event["body"])) == (True, b"\xff\x00")
     event = world.ask("POST", f"/{api}/prod/x", b"a=1", Content_Type="application/x-www-form-urlencoded").json
