@@ -96,7 +96,8 @@ class HttpGateway:
         except BaseException:
             self.close()
             raise
-        threading.Thread(target=self._follow, daemon=True).start()
+        if not isinstance(deployment, Signed):  # a platform stays where it is
+            threading.Thread(target=self._follow, daemon=True).start()
 
     def targets(
         self, method: str = "GET", path: str = "/", body: bytes = b"", headers: Mapping[str, str] | None = None

@@ -16,8 +16,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from botocore.exceptions import ClientError
 from multidict import CIMultiDict
 
+from workbench.errors import WorkbenchError
 from workbench.events.http import cors, payload_v1, payload_v2
 from workbench.events.http.apis import MAX_BODY, Api, Call, Integration, Kind, Routed
 from workbench.events.http.backend import MAX_EVENT, Backend, NotRun, Returned, Streaming
@@ -27,6 +29,9 @@ from workbench.faas.front.api_model import Answer
 from workbench.faas.front.http_front import Streamed
 from workbench.faas.http_wire import BadRequest, Request
 from workbench.faas.urls.url_events import Malformed, UrlAnswer
+
+_LIMIT = "a function takes an event of at most 6 MB"
+_BODILESS = (204, 304)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +82,15 @@ class Gateway:
         request_id = _new_id()
         kind = self._default
         try:
-            found = await self._locate(request.target)
+            found = await self._locate(_origin_form(request.target))
             if found is None:
                 return _answer(refusal(kind, Refusal.NO_STAGE, "there is no such API"), kind, request_id)
             kind = found.api.kind
             headers = tuple((n.decode("latin-1"), v.decode("latin-1").strip()) for n, v in request.raw_headers)
             call = Call(request.method, found.target, headers, request.body, self.port, request_id, time.time())
             return await self._answer(found.api, call)
+        except (WorkbenchError, ClientError) as error:  # of what the API is read from
+            return _answer(refusal(kind, Refusal.MISCONFIGURED, str(error)), kind, request_id)
         except Exception as error:
             traceback.print_exc(file=sys.stderr)
             return _answer(refusal(kind, Refusal.MISCONFIGURED, str(error)), kind, request_id)
@@ -135,11 +142,13 @@ class Gateway:
         return await self._invoke(call, routed, stage.filled(integration))
 
     async def _invoke(self, call: Call, routed: Routed, integration: Integration) -> UrlAnswer | Streaming:
+        if len(call.body) > MAX_EVENT:  # before the work of making an event of it
+            return refusal(routed.api.kind, Refusal.TOO_LARGE, _LIMIT)
         kind, names = routed.api.kind, (routed, integration.function, call.request_id)
         make = payload_v2.event if integration.payload == "2.0" else payload_v1.event
         event = json.dumps(make(call, routed), ensure_ascii=False).encode(errors="replace")
         if len(event) > MAX_EVENT:
-            return refusal(kind, Refusal.TOO_LARGE, "a function takes an event of at most 6 MB")
+            return refusal(kind, Refusal.TOO_LARGE, _LIMIT)
         self._watch.received(*names)
         instance, failure = "", ""
         try:
@@ -182,13 +191,19 @@ class Gateway:
 
 
 def _answer(made: UrlAnswer, kind: Kind, request_id: str, shared: cors.Pairs | None = None) -> Answer:
-    return Answer(made.status, made.body, _headers(made, kind, request_id, shared))
+    body = b"" if made.status in _BODILESS else made.body  # it would pass for the beginning of the next answer
+    return Answer(made.status, body, _headers(made, kind, request_id, shared))
 
 
 def _headers(made: UrlAnswer, kind: Kind, request_id: str, shared: cors.Pairs | None) -> CIMultiDict[str]:
     own = made.headers if shared is None else cors.without_own(made.headers) + shared
     names = ["apigw-requestid"] if kind is Kind.HTTP else ["x-amzn-RequestId", "x-amz-apigw-id"]
     return CIMultiDict([*own, *((name, request_id) for name in names)])
+
+
+def _origin_form(target: str) -> str:
+    """The target as a path with query; a client may write the whole URL, as to a proxy."""
+    return target if target.startswith("/") else "/" + target.partition("://")[2].partition("/")[2]
 
 
 def _new_id() -> str:
