@@ -93,6 +93,11 @@ def serve(
     """Run the local Lambda-compatible platform until it is interrupted."""
     from workbench.faas import serve as platform
 
+    more: dict[str, Any] = {}
+    if aws_endpoint:
+        from workbench.events import beside
+
+        more["beside"] = beside
     platform.run(
         port=port,
         isolation=isolation,
@@ -102,6 +107,7 @@ def serve(
         cold_start=cold_start,
         idle_expiry_s=idle_expiry_s,
         aws_endpoint=aws_endpoint,
+        **more,
     )
 
 

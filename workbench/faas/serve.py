@@ -297,8 +297,8 @@ def _stop_signals() -> _Stop:
     return stop
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """`python -m workbench.faas.serve`; returns the exit status."""
+def main(arguments: list[str] | None = None, beside: Beside = lambda _: ()) -> int:
+    """`python -m workbench.faas.serve`, with what stands beside the platform; returns the exit status."""
     parser = argparse.ArgumentParser(prog="workbench serve", description=__doc__)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--isolation", default="auto")
@@ -321,7 +321,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--grace-s", type=float, default=5.0, help="How long what runs may go on after SIGTERM.")
     try:
-        run(**vars(parser.parse_args(arguments)))
+        run(beside=beside, **vars(parser.parse_args(arguments)))
     except WorkbenchError as error:
         print(f"workbench serve: {error}", file=sys.stderr)
         return 1

@@ -1,0 +1,11 @@
+"""`python -m workbench.events`: the platform with its companions, and all options of `python -m workbench.faas.serve`."""
+
+from __future__ import annotations
+
+import sys
+
+from workbench.events import beside
+from workbench.faas.serve import main
+
+if __name__ == "__main__":
+    sys.exit(main(beside=beside))
