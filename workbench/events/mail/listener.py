@@ -1,8 +1,8 @@
 """The SMTP listener: who may send, to whom, how much at a time.
 
-It listens on loopback, where every user of the machine reaches it, so a sender logs in with the platform's access key
-and secret before its first MAIL; there is no TLS, because nothing leaves the machine. Bounded are the connections, those
-of them that send a message at the same time, and the time until the login. aiosmtpd is imported here alone.
+It listens on loopback, where every user of the machine reaches it. So a sender logs in with the platform's access key
+and its secret before the first MAIL; there is no TLS, because nothing leaves the machine. Connections are bounded, and
+so are those that send a message at the same time, and the time until the login. aiosmtpd is imported here alone.
 """
 
 from __future__ import annotations
