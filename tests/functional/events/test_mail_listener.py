@@ -131,6 +131,16 @@ def test_what_is_no_smtp_gets_an_error_and_the_connection_goes_on(sent: bytes, c
     served(lambda server: asyncio.to_thread(talk, server))
 
 
+def test_a_new_connection_does_not_change_what_another_may_send() -> None:
+    long = "a@" + ".".join(["d" * 60] * 8) + ".org"  # beyond 512 octets with the parameters that ESMTP adds
+
+    def talk(server: Server) -> None:
+        with server.client() as first, server.client(login=False):
+            assert first.mail(long, ["BODY=8BITMIME", "SIZE=100"])[0] == 250
+
+    served(lambda server: asyncio.to_thread(talk, server))
+
+
 def test_rules_that_cannot_be_read_are_a_temporary_error() -> None:
     def talk(server: Server) -> None:
         with server.client() as client:
