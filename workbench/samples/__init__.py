@@ -14,6 +14,7 @@ SAMPLES = {
     "probe": "looks around from inside its sandbox and presses against its limits",
     "forecast": "fits a sales forecast in its init, and draws an identity there; `FORECAST_YEARS` says how much work",
     "till": "prices an article, quickly the second time; `TILL_STALL_S` makes it stand still at a known time",
+    "desk": "takes orders from every kind of event, prints which came, and fails on orders that begin with `bad`",
     "pricing_node": "the pricing service in Node.js",
     "pricing_java": "the pricing service in Java, compiled when it is deployed",
 }
@@ -25,6 +26,7 @@ PAYLOADS: dict[str, dict[str, object]] = {
     "probe": {"action": "whoami"},
     "forecast": {"weekday": 5, "hour": 17},
     "till": {"article": "tea"},
+    "desk": {"order": "tea"},
     "pricing_node": {"sku": "A1", "quantity": 3},
     "pricing_java": {"sku": "A1", "quantity": 3},
 }
