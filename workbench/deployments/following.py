@@ -36,7 +36,9 @@ class Following:
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """Each line that says something, until it is closed or the platform ends."""
-        with contextlib.suppress(OSError, ValueError, AttributeError, http.client.HTTPException):  # the end, as seen here
+        with contextlib.suppress(
+            OSError, ValueError, AttributeError, http.client.HTTPException
+        ):  # the end, as seen here
             while line := self._answer.readline():
                 told = json.loads(line)
                 if told:  # {} says that it is still there

@@ -2,9 +2,11 @@
 ahead of them. A difference is only called one where it is beyond the noise. Texts are plain; who puts them into HTML
 escapes them."""
 
+from workbench.findings.arriving import arrival
 from workbench.findings.boxes import isolation, noisy_neighbour
 from workbench.findings.burst import scaling
 from workbench.findings.cold import cold_phases, cold_start
+from workbench.findings.flowing import event_flow
 from workbench.findings.expiry import cold_share, keep_alive
 from workbench.findings.factor import cold_start_by
 from workbench.findings.finding import Finding
@@ -23,6 +25,7 @@ __all__ = [
     "READINGS",
     "Finding",
     "Measured",
+    "arrival",
     "boot_phases",
     "cold_phases",
     "cold_share",
@@ -33,6 +36,7 @@ __all__ = [
     "concurrency",
     "cost",
     "emulated",
+    "event_flow",
     "findings",
     "image_build",
     "interference",
