@@ -177,7 +177,7 @@ async def _serve(options: Options, beside: Beside) -> bool:
         operations = Operations(options.region, supervisor, storage, events, aws, concurrency, secret_key)
         verifier = Verifier(keys, options.region)
         metrics = Metrics(supervisor, events.counts)
-        companions = beside(Host(operations, keys=keys))
+        companions = beside(Host(operations, keys))
         for companion in companions:
             stack.push_async_callback(companion.close)
             operations.table.update(companion.operations)
