@@ -154,5 +154,7 @@ def test_a_function_that_is_gone_gets_no_more_and_that_is_told(
 
 
 def steps(platform: Platform, bucket: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = platform.ask("GET", "flow?source=" + quote(f"arn:aws:s3:::{bucket}", safe=""))["steps"]
+    found: list[dict[str, Any]] = platform.ask("GET", "flow?source=" + quote(f"arn:aws:s3:::{bucket}", safe=""))[
+        "steps"
+    ]
     return found

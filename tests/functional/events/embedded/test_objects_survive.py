@@ -38,9 +38,7 @@ def test_no_confirmed_put_is_lost_however_the_platform_ends(tmp_path: Path) -> N
     assert set(handled) >= confirmed
 
 
-def round_of(
-    platform: Platform, sink: Sink, left: list[str], confirmed: set[str], kill_after: int | None
-) -> None:
+def round_of(platform: Platform, sink: Sink, left: list[str], confirmed: set[str], kill_after: int | None) -> None:
     """Put what is left, four at a time, until the platform is killed in the midst of it."""
     s3 = client(platform, "s3")
     s3.create_bucket(Bucket="kept")

@@ -124,9 +124,7 @@ def test_an_event_goes_to_the_rule_that_matches_it(platform: Platform, sink: Sin
         ),
     ],
 )
-def test_a_target_gets_what_it_is_set_to(
-    platform: Platform, sink: Sink, target: dict[str, Any], expected: Any
-) -> None:
+def test_a_target_gets_what_it_is_set_to(platform: Platform, sink: Sink, target: dict[str, Any], expected: Any) -> None:
     rule(platform, sink, {"source": [f"shop-{sink.name}"]}, **target)
     put(platform, f"shop-{sink.name}", {"sku": "A1"})
     assert sink.events(1) == [expected]

@@ -43,7 +43,9 @@ def test_paths(path: str, value: Any) -> None:
 
 def test_a_template_of_json_gets_json_and_within_quotes_text() -> None:
     paths = {"sku": "$.detail.sku", "items": "$.detail.items", "none": "$.none"}
-    template = '{"sku": <sku>, "said": "sku <sku>, <items>, <none>!", "items": <items>, "rule": "<aws.events.rule-name>"}'
+    template = (
+        '{"sku": <sku>, "said": "sku <sku>, <items>, <none>!", "items": <items>, "rule": "<aws.events.rule-name>"}'
+    )
     assert of({"InputTransformer": {"InputPathsMap": paths, "InputTemplate": template}}) == {
         "sku": 'A"1',
         "said": 'sku A"1, [{"n": 2}, {"n": 3}], !',
