@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from workbench.deployments import deploy
     from workbench.deployments.standing import platform
     from workbench.errors import WorkbenchError
+    from workbench.events.http import gateway
     from workbench.image import image_context
     from workbench.invocation import InvocationResult, Phases
     from workbench.package import Package
@@ -45,6 +46,7 @@ __all__ = [
     "deploy",
     "doctor",
     "experiments",
+    "gateway",
     "image_context",
     "labs",
     "platform",
@@ -70,6 +72,7 @@ _HOMES = {
     "compare": "comparison",
     "deploy": "deployments",
     "doctor": "capabilities:find",
+    "gateway": "events.http:gateway",
     "image_context": "image",
     "platform": "deployments.standing:platform",
     "sample": "samples",

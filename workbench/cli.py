@@ -114,6 +114,33 @@ def serve(
 
 
 @app.command()
+def invoke(
+    function: Annotated[str, typer.Argument(help="A function's name or ARN.")],
+    payload: Annotated[str, typer.Argument(help="JSON; @FILE reads it from a file, - from stdin.")] = "",
+    asynchronous: Annotated[
+        bool, typer.Option("--async", help="Do not wait: print the accepted event's request id.")
+    ] = False,
+    qualifier: Annotated[str, typer.Option(help="A version or an alias.")] = "",
+    log: Annotated[bool, typer.Option("--log", help="Print the end of the invocation's log to stderr.")] = False,
+    endpoint: Annotated[
+        str,
+        typer.Option(
+            help="The platform's URL; default: AWS_ENDPOINT_URL_LAMBDA, AWS_ENDPOINT_URL, or the one you run."
+        ),
+    ] = "",
+    access_key: Annotated[str, typer.Option(help="Default: that platform's, or AWS_ACCESS_KEY_ID.")] = "",
+    secret_key: Annotated[str, typer.Option(help="Default: that platform's, or AWS_SECRET_ACCESS_KEY.")] = "",
+    region: Annotated[str, typer.Option(help="Default: that platform's, or AWS_REGION.")] = "",
+) -> None:
+    """Invoke a function of a running platform and print its answer."""
+    from workbench import invoke_job
+
+    content = invoke_job.read_payload(payload)
+    access = invoke_job.find(endpoint, access_key, secret_key, region)
+    invoke_job.run(access, function, content, qualifier=qualifier, event=asynchronous, log=log)
+
+
+@app.command()
 def load(
     url: Annotated[str, typer.Argument(help="What to request; this machine only, unless --allow-remote.")],
     rate: Annotated[float | None, typer.Option(help="Requests a second; default: 50, or as recorded.")] = None,

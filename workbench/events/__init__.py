@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from workbench.events.flow import Flow
+from workbench.events.http.companion import ApiGateway
+from workbench.events.mail import Mail
 from workbench.events.mappings import Mappings
 from workbench.faas.companion import Companion, Host
 
 __all__ = ["COMPANIONS", "beside"]
 
-COMPANIONS: tuple[Callable[[Host, Flow], Companion], ...] = (Mappings,)
+COMPANIONS: tuple[Callable[[Host, Flow], Companion], ...] = (Mappings, ApiGateway, Mail)
 """What is made beside every platform that has an AWS endpoint; each way to invoke adds one."""
 
 

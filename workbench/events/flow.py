@@ -1,5 +1,7 @@
 """What became of each event, step by step: source, queue, batch, instance, result. The last 20,000 steps, in memory.
 
+There are fewer where they are of large batches.
+
 Below `/_workbench/`, signed:
 
     GET flow              {"steps": [Step's fields], "depths": {source: how many wait}}
@@ -26,6 +28,7 @@ from workbench.faas.front.http_front import Streamed
 from workbench.faas.operations.context import Table
 
 _KEPT = 20_000
+_KEPT_IDS = 400_000  # of all steps together: a step may be of a batch of 10,000 records
 _BEAT_S = 15.0
 _WAITING = 10_000
 
@@ -71,7 +74,8 @@ class Flow:
     operations: Table = {}  # noqa: RUF012 -- none: it has no word in Lambda's API
 
     def __init__(self) -> None:
-        self._steps: deque[Step] = deque(maxlen=_KEPT)
+        self._steps: deque[Step] = deque()
+        self._ids = 0
         self._depths: dict[str, int] = {}
         self._followers: set[asyncio.Queue[dict[str, Any]]] = set()
 
@@ -90,6 +94,9 @@ class Flow:
         """Note a step of some events, now."""
         step = Step(time.time(), what, source, function, tuple(events), batch, request, instance, detail)
         self._steps.append(step)
+        self._ids += len(step.events)
+        while len(self._steps) > _KEPT or self._ids > _KEPT_IDS:
+            self._ids -= len(self._steps.popleft().events)
         self._pass_on(asdict(step))
 
     def delivered(self, delivery: Delivery) -> None:

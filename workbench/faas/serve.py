@@ -27,6 +27,7 @@ import uvloop
 
 from workbench.cleaning import next_start
 from workbench.errors import DeploymentError, WorkbenchError
+from workbench.faas.announced import announced
 from workbench.faas.asynchronous.aws_client import AwsClients
 from workbench.faas.asynchronous.destinations import Attempt
 from workbench.faas.asynchronous.event_queue import EventQueue
@@ -188,7 +189,7 @@ async def _serve(options: Options, beside: Beside) -> bool:
         operations = Operations(options.region, supervisor, storage, events, aws, concurrency, secret_key)
         verifier = Verifier(keys, options.region)
         metrics = Metrics(supervisor, events.counts)
-        host = Host(operations, embedded=options.aws)
+        host = Host(operations, keys, embedded=options.aws)
         companions = beside(host)
         for companion in companions:
             stack.push_async_callback(companion.close)
@@ -220,6 +221,7 @@ async def _serve(options: Options, beside: Beside) -> bool:
             "secret_access_key": secret_key,
             "region": options.region,
         }
+        stack.enter_context(announced(access))
         print(json.dumps(access), flush=True)
         # What is here now stays: to look for garbage in it every few hundred requests would be a tenth of the work.
         gc.collect()

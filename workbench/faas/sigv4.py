@@ -12,7 +12,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from urllib.parse import quote, unquote_plus
+from urllib.parse import quote, unquote_plus, urlsplit
 
 from botocore.utils import normalize_url_path
 
@@ -139,6 +139,23 @@ def _payload(claim: Claim, request: Signed, body_sha256: str) -> str | None:
         return "UNSIGNED-PAYLOAD" if claim.expires_s and claim.service == S3 else body_sha256
     free = declared == "UNSIGNED-PAYLOAD" or (claim.service == S3 and declared.startswith("STREAMING-"))
     return declared if free or declared == body_sha256 else None
+
+
+def signed_headers(method: str, url: str, key: Key, region: str, now_epoch_s: float) -> dict[str, str]:
+    """Headers that sign a request to a platform for five minutes, whatever its body: for a sender on this machine.
+
+    On AWS too a body may be left out of a signature (UNSIGNED-PAYLOAD) where the connection itself can be trusted.
+    """
+    parts = urlsplit(url)
+    stamp = datetime.fromtimestamp(now_epoch_s, UTC).strftime("%Y%m%dT%H%M%SZ")
+    headers = {"host": parts.netloc, "x-amz-content-sha256": "UNSIGNED-PAYLOAD", "x-amz-date": stamp}
+    target = parts.path + (f"?{parts.query}" if parts.query else "")
+    claim = Claim(key.access_key, "", stamp[:8], region, SERVICE, stamp, tuple(sorted(headers)), "")
+    signature = _signature(SignedRequest(method, target, headers, (), b""), claim, "UNSIGNED-PAYLOAD", key)
+    scope = f"{key.access_key}/{stamp[:8]}/{region}/{SERVICE}/aws4_request"
+    del headers["host"]  # the HTTP client's own
+    credential = f"Credential={scope}, SignedHeaders={';'.join(claim.signed)}, Signature={signature}"
+    return {**headers, "Authorization": f"AWS4-HMAC-SHA256 {credential}"}
 
 
 def _signature(request: Signed, claim: Claim, payload: str, key: Key) -> str:
