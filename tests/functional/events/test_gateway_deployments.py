@@ -185,6 +185,25 @@ def test_load_goes_through_a_gateway(deployments: dict[str, Deployment]) -> None
         assert result.counts == {"ok": 20}, pattern
 
 
+def test_what_a_gateway_adds_is_measured_in_pairs(deployments: dict[str, Deployment]) -> None:
+    found = wb.experiments.gateway_adds(*deployments.values(), samples=4, path="/prices/A1")
+    assert [m.deployment for m in found] == ["serverless", "container", "vm"]
+    for m in found:
+        pairs = zip(m.detail["direct_ms"], m.detail["through_ms"], strict=True)
+        assert m.samples == tuple(through - direct for direct, through in pairs)
+        assert (len(m.samples), len(m.taken_s), m.complete) == (4, 4, True)
+
+
+def test_the_event_of_a_request_is_told_without_sending_it(deployments: dict[str, Deployment]) -> None:
+    for version in ("2.0", "1.0"):
+        with wb.gateway(deployments["vm"], ROUTES, version=version) as gateway:
+            told = gateway.event(path="/prices/A1?q=1")
+            sent = ask(gateway.url, "GET", "/prices/A1?q=1")
+            assert _steady(json.dumps(told).encode())["requestContext"] == sent.seen[2]["requestContext"]
+            with pytest.raises(DeploymentError, match="No route takes GET"):
+                gateway.event(path="/nowhere")
+
+
 def test_a_gateway_throttles(deployments: dict[str, Deployment]) -> None:
     with wb.gateway(deployments["vm"], rate=0.001, burst=2) as gateway:
         assert [ask(gateway.url, "GET", "/").status for _ in range(3)] == [200, 200, 429]

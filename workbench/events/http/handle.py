@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from workbench.deployment import Deployment, Signed
 from workbench.errors import DeploymentError, WorkbenchError
@@ -73,6 +74,7 @@ class HttpGateway:
     def __init__(self, deployment: Deployment, wanted: LibraryApi, port: int = 0) -> None:
         name = wanted.stage_name(wanted.api().kind)  # refused here, before anything is started
         self._deployment = deployment
+        self._wanted = wanted
         self._urls = self._now()
         self._closed = threading.Event()
         self._process = subprocess.Popen(
@@ -105,6 +107,14 @@ class HttpGateway:
         """One request through the gateway, for a load generator."""
         pairs = tuple((headers or {}).items())
         return (Target(self.url + path, method, pairs, body, self._deployment.pattern),)
+
+    def event(
+        self, method: str = "GET", path: str = "/", body: bytes = b"", headers: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        """The event that such a request is for the service; raises DeploymentError when no route takes it."""
+        parts = urlsplit(self.url)
+        pairs = (("Host", parts.netloc), *(headers or {}).items())
+        return self._wanted.event(method, parts.path + path, pairs, body, parts.port or 0)
 
     @property
     def pid(self) -> int:
