@@ -52,7 +52,9 @@ class _Client:
 class _Pair:
     deployment: Deployment
     through: HttpGateway
+    method: str
     path: str
+    body: bytes
     direct_ms: list[float] = field(default_factory=list)
     through_ms: list[float] = field(default_factory=list)
     taken_s: list[float] = field(default_factory=list)
@@ -60,8 +62,9 @@ class _Pair:
     def take(self, client: _Client, number: int, began: float) -> None:
         """One sample of each, in an order that changes from pair to pair."""
         at_s = time.monotonic() - began
-        targets = self.deployment.targets(self.through.event(path=self.path))
-        straight, routed = targets[number % len(targets)], self.through.targets(path=self.path)[0]
+        request = self.method, self.path, self.body, {"Content-Type": "application/json"} if self.body else {}
+        targets = self.deployment.targets(self.through.event(*request))
+        straight, routed = targets[number % len(targets)], self.through.targets(*request)[0]
         if number % 2:
             through, direct = client.ms(routed), client.ms(straight)
         else:
@@ -78,22 +81,24 @@ class _Pair:
 def gateway_adds(
     *deployments: Deployment,
     samples: int = 100,
+    method: str = "GET",
     path: str = "/",
+    body: bytes = b"",
     version: str = "2.0",
     progress: Progress | None = None,
 ) -> tuple[Measurement, ...]:
     """Call each deployment straight and through a gateway of its own, in turn, by one caller on open connections.
 
     Samples: milliseconds that a call through the gateway took longer than the straight one beside it; one pair of each
-    deployment after the other, and first one way, then the other. Both ways the handler gets the event of `GET path`.
-    Detail: direct_ms, through_ms (lists, in pairs), p50_direct_ms, p50_through_ms, version. Raises InvocationError when
-    the service does not answer such a request, and Interrupted.
+    deployment after the other, and first one way, then the other. Both ways the handler gets the event of that request
+    (a `body` is JSON). Detail: direct_ms, through_ms (lists, in pairs), p50_direct_ms, p50_through_ms, version. Raises
+    InvocationError when the service does not answer such a request, and Interrupted.
     """
     tell = progress or silent
     client = _Client()
     with contextlib.ExitStack() as stack:
         stack.callback(client.close)
-        pairs = [_Pair(d, stack.enter_context(gateway(d, version=version)), path) for d in deployments]
+        pairs = [_Pair(d, stack.enter_context(gateway(d, version=version)), method, path, body) for d in deployments]
 
         def so_far(complete: bool) -> tuple[Measurement, ...]:
             return tuple(_measurement(pair, version, complete) for pair in pairs)
