@@ -44,6 +44,7 @@ def gateway(
     burst: int | None = None,
     timeout_s: float | None = None,
     binary_types: Sequence[str] = (),
+    stream: bool = False,
     port: int = 0,
 ) -> HttpGateway:
     """Start an HTTP gateway whose routes lead to `deployment`; close it before the deployment.
@@ -51,7 +52,8 @@ def gateway(
     `version` is the payload format: "2.0" with the rules of an HTTP API, "1.0" with those of a REST API. `routes` are
     written as AWS has them; none means all requests. `stage` and `variables`: `$default`, for a REST API `prod`. `cors`
     as CreateApi's CorsConfiguration. `rate` (requests a second) and `burst` throttle; `timeout_s` is the integration's,
-    from 0.05 to 30 s (REST: 29 s). `binary_types` are a REST API's binary media types.
+    from 0.05 to 30 s (REST: 29 s). `binary_types` are a REST API's binary media types; with `stream`,
+    which only a REST API has, what a handler streams is passed on as it comes.
     Raises DeploymentError for what AWS would refuse, or when the deployment takes no requests.
     """
     wanted = LibraryApi(
@@ -64,6 +66,7 @@ def gateway(
         burst,
         timeout_s,
         tuple(binary_types),
+        stream,
     )
     return HttpGateway(deployment, wanted, port)
 

@@ -32,6 +32,7 @@ class LibraryApi:
     burst: int | None = None
     timeout_s: float | None = None
     binary_types: Sequence[str] = ()
+    stream: bool = False
 
     def api(self) -> Api:
         """As the gateway takes it; raises DeploymentError where AWS would refuse it."""
@@ -46,9 +47,13 @@ class LibraryApi:
             raise DeploymentError(f"A REST API has no {DEFAULT}. Write the routes 'ANY /' and 'ANY /{{proxy+}}'.")
         if kind is Kind.REST and self.cors is not None:
             raise DeploymentError("A REST API leaves CORS to its functions: have a route for OPTIONS. Leave cors out.")
+        if kind is Kind.HTTP and self.stream:
+            raise DeploymentError(
+                'An HTTP API sends an answer when it is whole. Take version="1.0", or leave stream out.'
+            )
         stage = Stage(self.stage_name(kind), dict(self.variables), self._limit())
         routes = self.routes or ([DEFAULT] if kind is Kind.HTTP else ["ANY /", "ANY /{proxy+}"])
-        integration = Integration("", self.version, self._timeout_s(kind))
+        integration = Integration("", self.version, self._timeout_s(kind), self.stream)
         return Api(
             _ID,
             kind,
