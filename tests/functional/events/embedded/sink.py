@@ -37,12 +37,12 @@ def client(platform: Platform, service: str, **config: Any) -> Any:
 class Sink:
     """A function of a platform and the file that its events are in."""
 
-    def __init__(self, platform: Platform, file: Path) -> None:
+    def __init__(self, platform: Platform, file: Path, instances: int = 1) -> None:
         self._file = file
         self.platform = platform
         self.name = platform.create(zipped(app=SINK), Environment={"Variables": {"SINK": str(file)}})
         # Few instances on a small machine: events wait for them instead of starting more.
-        platform.client.put_function_concurrency(FunctionName=self.name, ReservedConcurrentExecutions=1)
+        platform.client.put_function_concurrency(FunctionName=self.name, ReservedConcurrentExecutions=instances)
         self.arn: str = platform.client.get_function(FunctionName=self.name)["Configuration"]["FunctionArn"]
 
     def lines(self) -> list[dict[str, Any]]:

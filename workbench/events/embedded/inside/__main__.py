@@ -9,7 +9,6 @@ import threading
 
 from workbench.events.embedded.inside import apis, mail, objects, rules, server, topics
 from workbench.events.embedded.inside.outbox import Outbox
-from workbench.session import remove_session_dir_of_the_dead
 
 
 def main(directory: str) -> None:
@@ -25,11 +24,13 @@ def main(directory: str) -> None:
 
 
 def _end_with_the_platform(directory: str) -> None:
-    """The platform may have been killed: then nobody else removes what was ours, nor the session's directory."""
+    """The platform may have been killed, and nobody else may be there to remove the sockets.
+
+    The session's directory stays: by it the next start sees that there is something of a dead session to clean up.
+    """
     while os.read(0, 4096):
         pass
     shutil.rmtree(directory, ignore_errors=True)
-    remove_session_dir_of_the_dead()
     os._exit(0)
 
 
