@@ -28,6 +28,7 @@ LABS = {
     "lab03": PROJECT / "notebooks" / "03_scaling.ipynb",
     "lab03b": PROJECT / "notebooks" / "03b_how_measurements_lie.ipynb",
     "lab04": PROJECT / "notebooks" / "04_isolation.ipynb",
+    "lab06": PROJECT / "notebooks" / "06_four_ways.ipynb",
 }
 STUDENTS = {
     "stateless": PROJECT / "exercises" / "00_stateless.ipynb",
@@ -36,6 +37,7 @@ STUDENTS = {
     "many_callers": PROJECT / "exercises" / "03_scaling.ipynb",
     "honest_report": PROJECT / "exercises" / "03b_how_measurements_lie.ipynb",
     "good_guest": PROJECT / "exercises" / "04_isolation.ipynb",
+    "at_least_once": PROJECT / "exercises" / "06_four_ways.ipynb",
 }
 SOLUTIONS = [PROJECT / "exercises" / "solutions" / student.name for student in STUDENTS.values()]
 ANSWERS: dict[str, dict[str, float | str]] = {
@@ -89,6 +91,15 @@ ANSWERS: dict[str, dict[str, float | str]] = {
         "lab04.hog_boxed": "2 to 5 times",
         "lab04.limits": "two",
         "lab04.boot_ms": 1000,
+    },
+    "lab06": {
+        "lab06.fails": "once",
+        "lab06.again": "only the bad one",
+        "lab06.runs": "4",
+        "lab06.behind": "they wait for it",
+        "lab06.hours": "24",
+        "lab06.waits": "direct, HTTP",
+        "lab06.stream_ms": 50,
     },
 }
 FORKED = {"lab02.zygote", "lab02.snapshot", "lab02.memory", "lab02.unique"}

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError
+from zoneinfo import ZoneInfo
 
 from workbench.errors import DeploymentError
 from workbench.findings import flowing as found
@@ -92,15 +93,20 @@ def queue_arn(platform: StandingPlatform, queue_url: str) -> str:
     return str(answer["Attributes"]["QueueArn"])
 
 
-def let_pass(platform: StandingPlatform, begins: str, hours: float, in_s: float = 1.0) -> None:
-    """Let so many hours pass in about `in_s` seconds of the schedules' clock, and wait until all that was due has run."""
-    start = datetime.fromisoformat(begins).astimezone(UTC)
-    until = start + timedelta(hours=hours)
-    wish = {"at": start.isoformat(), "until": until.isoformat(), "speed": hours * 3600 / in_s}
+def let_pass(platform: StandingPlatform, begins: str, ends: str, zone: str, in_s: float = 1.0) -> None:
+    """Let the time between two midnights of a zone pass in about `in_s` seconds, by the schedules' clock.
+
+    It returns when all that was due has run.
+    """
+    start, end = (datetime.fromisoformat(day).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC) for day in (begins, ends))
+    wish = {"at": start.isoformat(), "until": end.isoformat(), "speed": (end - start).total_seconds() / in_s}
     platform.request("PUT", "/_workbench/clock", json.dumps(wish).encode())
-    _until(
-        lambda: (seen := platform.request("GET", "/_workbench/clock"))["paused"] and seen["fired_until"] == seen["at"]
-    )
+
+    def fired() -> bool:
+        clock = platform.request("GET", "/_workbench/clock")
+        return bool(clock["paused"] and clock["fired_until"] == clock["at"])
+
+    _until(fired)
     _until(lambda: platform.request("GET", "/_workbench/health")["queued_events"] == 0)
 
 
