@@ -8,11 +8,12 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from workbench.charts.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, VERMILLION, finish, safe
+from workbench.charts.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, VERMILLION, finish, nothing, safe
 from workbench.findings.flowing import ANSWERED, FAILED, Steps, Try, event_flow, source_name, tries
 
 _RESULTS = {ANSWERED: (GREEN, "circle"), FAILED: (VERMILLION, "x"), "given up": (PURPLE, "square")}
 _SOURCES = ((BLUE, "solid"), (ORANGE, "dash"), (PURPLE, "dot"))
+_DEPTHS_HEIGHT = 110
 _LABELLED = 24
 """Of more batches, the sizes would hide one another."""
 
@@ -26,16 +27,18 @@ def flow(steps: Steps, depths: Depths = ()) -> go.Figure:
     both counts seconds since the first event.
     """
     finding, runs = event_flow(steps), tries(steps)
-    figure = make_subplots(rows=2, shared_xaxes=True, row_heights=[0.72, 0.28], vertical_spacing=0.06)
-    start = min((step["at_s"] for step in steps), default=0.0)
-    lanes = _lanes(steps, runs)
+    if not steps:
+        return nothing(finding)
+    start, lanes = min(step["at_s"] for step in steps), _lanes(steps, runs)
+    lanes_height, panels = 60 + 44 * len(lanes), 2 if depths else 1
+    heights = [lanes_height, _DEPTHS_HEIGHT][:panels]
+    figure = make_subplots(rows=panels, shared_xaxes=True, row_heights=heights, vertical_spacing=0.06)
     for result in (ANSWERED, FAILED):
         _add_lines(figure, [run for run in runs if run.result == result], lanes, start)
     _add_sources(figure, steps, lanes, start)
     _add_batches(figure, runs, lanes, start)
     _add_instances(figure, runs, lanes, start)
     _add_results(figure, steps, runs, lanes, start)
-    _add_depths(figure, depths, start)
     figure.update_yaxes(
         tickvals=list(lanes.values()),
         ticktext=[safe(name) for name in lanes],
@@ -43,10 +46,13 @@ def flow(steps: Steps, depths: Depths = ()) -> go.Figure:
         zeroline=False,
         row=1,
     )
-    figure.update_yaxes(title_text="waiting", rangemode="tozero", row=2)
-    figure.update_xaxes(title_text="seconds since the first event", row=2)
+    if depths:
+        _add_depths(figure, depths, start)
+        figure.update_yaxes(title_text="waiting", rangemode="tozero", row=2)
+    figure.update_xaxes(title_text="seconds since the first event", row=panels)
     subtitle = "A line is one run of the function, from where its events came to what came of them."
-    return finish(figure, finding, subtitle, 60 + 44 * len(lanes) + 110, legend_rows=1)
+    entries = sum(trace.showlegend is not False for trace in figure.data)
+    return finish(figure, finding, subtitle, sum(heights), legend_rows=-(-entries // 4))
 
 
 def _lanes(steps: Steps, runs: Sequence[Try]) -> dict[str, int]:
@@ -93,6 +99,9 @@ def _add_lines(figure: go.Figure, runs: Sequence[Try], lanes: Mapping[str, int],
 
 def _add_sources(figure: go.Figure, steps: Steps, lanes: Mapping[str, int], start: float) -> None:
     came = [step for step in steps if step["what"] in ("received", "accepted") and step["source"]]
+    # What was received and then accepted came once.
+    received = {(step["source"], event) for step in came if step["what"] == "received" for event in step["events"]}
+    came = [s for s in came if s["what"] == "received" or not {(s["source"], e) for e in s["events"]} <= received]
     _dots(
         figure,
         [step["at_s"] - start for step in came],
@@ -106,7 +115,7 @@ def _add_sources(figure: go.Figure, steps: Steps, lanes: Mapping[str, int], star
 
 
 def _add_batches(figure: go.Figure, runs: Sequence[Try], lanes: Mapping[str, int], start: float) -> None:
-    batches = {run.batch: run for run in runs if run.batched_s is not None}
+    batches = {(run.batch, run.batched_s): run for run in runs if run.batched_s is not None}
     shown = list(batches.values())
     _dots(
         figure,
@@ -199,15 +208,3 @@ def _add_depths(figure: go.Figure, depths: Depths, start: float) -> None:
             hovertemplate="%{y} wait at %{x:.3f} s<extra></extra>",
         )
         figure.add_trace(trace, row=2, col=1)
-    if not by_source:
-        words = "Nothing waits where no queue or stream is read: events are pushed."
-        figure.add_annotation(
-            text=words,
-            x=0,
-            y=0.5,
-            xref="x2 domain",
-            yref="y2 domain",
-            showarrow=False,
-            xanchor="left",
-            font={"color": GREY},
-        )

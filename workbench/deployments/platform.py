@@ -148,7 +148,7 @@ class Platform:
         return json.loads(answer.content) if answer.content else None
 
     def follow(self, path: str) -> Following:
-        """The answer of one of the platform's requests that goes on (`/_workbench/...?follow`); the caller closes it."""
+        """The answer of one of the platform's requests that goes on (`/_workbench/...?follow`): close it."""
         signed = self.access.signed("GET", path)
         headers = {name: v.decode() if isinstance(v, bytes) else v for name, v in signed.headers.items()}
         return Following(self.access.endpoint + path, headers)

@@ -17,7 +17,7 @@ def platform(
 ) -> StandingPlatform:
     """Start a platform of its own; with `aws`, S3, DynamoDB, Kinesis, SQS, SNS and others run beside it.
 
-    Between two tries of an event AWS waits a minute, then two; `retry_scale` shortens such pauses (0.01: to a hundredth).
+    Between two tries of an event AWS waits a minute, then two; `retry_scale` shortens such pauses (0.01: a hundredth).
     Raises DeploymentError when there is no such sandbox, or the platform does not start.
     """
     if sandbox != "auto" and sandbox not in SANDBOXES:

@@ -1,4 +1,4 @@
-"""From a cause to the handler: how long each way to invoke takes, and whether whoever caused it waited for the answer."""
+"""From a cause to the handler: how long each way to invoke takes, and whether the sender waited for the answer."""
 
 from __future__ import annotations
 

@@ -6,10 +6,10 @@ from workbench.findings.arriving import arrival
 from workbench.findings.boxes import isolation, noisy_neighbour
 from workbench.findings.burst import scaling
 from workbench.findings.cold import cold_phases, cold_start
-from workbench.findings.flowing import event_flow
 from workbench.findings.expiry import cold_share, keep_alive
 from workbench.findings.factor import cold_start_by
 from workbench.findings.finding import Finding
+from workbench.findings.flowing import event_flow
 from workbench.findings.levels import concurrency
 from workbench.findings.matrix import isolation_matrix, pressure_effects
 from workbench.findings.money import cost

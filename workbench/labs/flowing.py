@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from workbench.deployments.following import Following
     from workbench.deployments.standing import StandingPlatform
 
+NBSP = "\u00a0"
 _PAUSE_S = 0.1
 _DRAWING = 0.2
 """Drawing may take so much of the time."""
@@ -105,7 +108,6 @@ class Flow:
         whole = self._platform.request("GET", "/_workbench/flow")["steps"]  # a follower may begin late, or miss some
         self._told = [step for step in whole if step["at_s"] >= self._began_s]
         self._handle.update(charts.flow(self.steps, self.depths)._repr_mimebundle_(), raw=True)
-        self._live.figure.close()
 
 
 def flow(platform: StandingPlatform) -> Flow:
@@ -126,10 +128,10 @@ def traced(steps: Sequence[Mapping[str, Any]], event: str) -> Panel:
     start = mine[0]["at_s"]
     rows = [
         [
-            f"+{duration((step['at_s'] - start) * 1000)}" if step["at_s"] > start else "0",
+            f"+{duration((step['at_s'] - start) * 1000)}".replace(" ", NBSP) if step["at_s"] > start else "0",
             step["what"],
             _beside(step),
-            f"no. {step['instance'].rpartition('-')[2]}" if step["instance"] else "",
+            f"no.{NBSP}{step['instance'].rpartition('-')[2]}" if step["instance"] else "",
             _line(step["detail"]),
         ]
         for step in mine
@@ -140,9 +142,10 @@ def traced(steps: Sequence[Mapping[str, Any]], event: str) -> Panel:
 
 def _beside(step: Mapping[str, Any]) -> str:
     others = len(step["events"]) - 1
-    return f"{others} other{'s' if others > 1 else ''}" if others else "alone"
+    return f"{others}{NBSP}other{'s' if others > 1 else ''}" if others else "alone"
 
 
 def _line(detail: str) -> str:
-    text = " ".join(detail.split())
+    raised = re.search(r'"errorMessage": ?("(?:[^"\\]|\\.)*")', detail)  # what an error of the handler says
+    text = " ".join((json.loads(raised[1]) if raised else detail).split())
     return text if len(text) <= 100 else text[:97] + "..."

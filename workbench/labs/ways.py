@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -19,6 +21,9 @@ from workbench.statistics import percentile
 if TYPE_CHECKING:
     from workbench.deployments.serverless import ServerlessDeployment
     from workbench.deployments.standing import StandingPlatform
+
+command = f"{shlex.quote(sys.executable)} -m workbench.cli"
+"""The command `workbench`, as a shell finds it wherever the notebook runs."""
 
 TIMES = ("once", "twice", "three times", "until it works")
 SENDERS = ("direct", "direct, HTTP", "direct, HTTP, S3", "all of them")
@@ -131,12 +136,12 @@ def failing(
     It is over when each has come back to its sender or has been put into the queue `aside` (its URL), which is emptied
     before and after.
     """
-    _take(platform, aside)
+    take(platform, aside)
     back = {way: _came_back(cause, bad_order(way)) for way, cause in causes.items()}
     put_aside: set[str] = set()
 
     def over() -> bool:
-        put_aside.update(map(way_of_failure, _take(platform, aside)))
+        put_aside.update(map(way_of_failure, take(platform, aside)))
         return all(back[way] or way in put_aside for way in causes)
 
     _until(over)
@@ -159,7 +164,7 @@ def _came_back(cause: Callable[[str], Any], order: str) -> str:
     return "the sender, as FunctionError" if isinstance(answer, dict) and "FunctionError" in answer else ""
 
 
-def _take(platform: StandingPlatform, queue_url: str) -> list[str]:
+def take(platform: StandingPlatform, queue_url: str) -> list[str]:
     """The bodies of all messages in a queue, which are deleted."""
     sqs, bodies = platform.client("sqs"), []
     while found_now := sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10).get("Messages"):
