@@ -137,7 +137,7 @@ def failing(
     before and after.
     """
     take(platform, aside)
-    back = {way: _came_back(cause, bad_order(way)) for way, cause in causes.items()}
+    back = {way: sender_is_told(cause, bad_order(way)) for way, cause in causes.items()}
     put_aside: set[str] = set()
 
     def over() -> bool:
@@ -154,7 +154,7 @@ def bad_order(way: str) -> str:
     return f"bad-{way}"
 
 
-def _came_back(cause: Callable[[str], Any], order: str) -> str:
+def sender_is_told(cause: Callable[[str], Any], order: str) -> str:
     """What the sender gets to know of the failure; nothing where the sending alone succeeds."""
     try:
         answer = cause(order)
