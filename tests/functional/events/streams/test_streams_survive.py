@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.functional.events.streams.readers import Reader, Stream
+from tests.functional.events.streams.readers import Reader, Stream, eventually
 from tests.functional.faas.aws import Aws
-from tests.functional.faas.platform import Platform, alive, eventually
+from tests.functional.faas.platform import Platform, alive
 
 RECORDS = 10_000
 KEYS = 40
