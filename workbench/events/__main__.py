@@ -1,4 +1,4 @@
-"""`python -m workbench.events`: the platform with its companions, and all options of `python -m workbench.faas.serve`."""
+"""`python -m workbench.events`: the platform with its companions, with all options of `workbench.faas.serve`."""
 
 from __future__ import annotations
 

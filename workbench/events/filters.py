@@ -23,7 +23,7 @@ _DATA = {"sqs": "body", "kinesis": "data", "dynamodb": "dynamodb"}
 
 
 def passes(patterns: Sequence[Mapping[str, Any]], event: Mapping[str, Any]) -> bool:
-    """Whether the function gets `event`, one of `Records` in the shape that AWS gives it: a pattern matches, or none is."""
+    """Whether the function gets `event`, one of `Records` in AWS's shape: a pattern matches it, or there is none."""
     if not patterns:
         return True
     seen = _seen(event)
@@ -43,8 +43,8 @@ def parse(texts: Sequence[str], service: str) -> tuple[dict[str, Any], ...]:
         data = _DATA[service]
         if service != "sqs" and data in pattern and not isinstance(pattern[data], dict):
             raise ValueError(
-                f'Invalid filter pattern definition. Filter {position + 1}: "{data}" is JSON, so its rules go by field, '
-                f'such as {{"{data}": {{"city": ["Rome"]}}}}.'
+                f'Invalid filter pattern definition. Filter {position + 1}: "{data}" is JSON, so its rules go by '
+                f'field, such as {{"{data}": {{"city": ["Rome"]}}}}.'
             )
         found.append(pattern)
     return tuple(found)

@@ -39,7 +39,7 @@ POLLERS: dict[str, StartPoller] = {
 
 _PAGE = 100
 _STOP_S = 1.5
-"""How long the platform's end waits for pollers to read nothing more: a little longer than one of them waits for news."""
+"""How long the platform's end waits for pollers to read nothing more: longer than one of them waits for news."""
 
 
 class _Entry:

@@ -1,8 +1,8 @@
 """The pattern language of events: which JSON a pattern matches, and whether a pattern is one at all.
 
-As in the Amazon EventBridge user guide, "Comparison operators for use in event patterns". Fields of an object are joined
-by "and", the rules in an array by "or", `$or` joins whole patterns. A field that is an array matches when one of its
-elements does. Numbers are equal when they are written alike: 300 is not 300.0.
+As in the Amazon EventBridge user guide, "Comparison operators for use in event patterns". Fields of an object are
+joined by "and", the rules in an array by "or", `$or` joins whole patterns. A field that is an array matches when one of
+its elements does. Numbers are equal when they are written alike: 300 is not 300.0.
 """
 
 from __future__ import annotations
