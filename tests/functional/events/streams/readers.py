@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.functional.faas.aws import Aws
 from tests.functional.faas import platform as faas
+from tests.functional.faas.aws import Aws
 from tests.functional.faas.platform import Platform, zipped
 
 CODE = zipped(
