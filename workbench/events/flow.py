@@ -22,6 +22,7 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import parse_qs
 
+from workbench.faas.companion import Delivery
 from workbench.faas.front.api_model import Answer
 from workbench.faas.front.http_front import Streamed
 from workbench.faas.operations.context import Table
@@ -97,6 +98,24 @@ class Flow:
         while len(self._steps) > _KEPT or self._ids > _KEPT_IDS:
             self._ids -= len(self._steps.popleft().events)
         self._pass_on(asdict(step))
+
+    def delivered(self, delivery: Delivery) -> None:
+        """Note how a try of an asynchronous invocation ended, with the events that it was accepted for."""
+        for of in reversed(self._steps):
+            if of.request == delivery.request and of.what is What.ACCEPTED:
+                break
+        else:
+            of = Step(0.0, What.ACCEPTED, "", delivery.function, ())  # accepted by an earlier platform, or by Invoke
+        self.tell(
+            What.FAILED if delivery.error else What.ANSWERED,
+            of.source,
+            of.function,
+            of.events,
+            batch=of.batch,
+            request=delivery.request,
+            instance=delivery.instance,
+            detail=delivery.error[:500],
+        )
 
     def depth(self, source: str, waiting: int) -> None:
         """Note how many events wait at a source."""
