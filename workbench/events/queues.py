@@ -67,9 +67,9 @@ class QueuePoller:
         self._mapping = mapping
         self._queue = QueueClient(host.context.aws, mapping.source)
         self._pace = Pace(mapping.max_concurrency, time.monotonic())
-        self._state = QueueState()
+        self._state: QueueState | None = None  # not asked yet
         self._left: list[Message] = []  # received, but in no batch yet
-        self._stopping = False
+        self._stopping = asyncio.Event()
         self._last_result = "No records processed"
         self._read_something = asyncio.Event()
         self._batches: set[asyncio.Task[None]] = set()
@@ -83,7 +83,7 @@ class QueuePoller:
 
     async def stop(self) -> None:
         """Read nothing more, and return when what is under way is done with."""
-        self._stopping = True
+        self._stopping.set()
         self._watcher.cancel()
         await asyncio.wait({self._reader, self._watcher})
         while self._batches:
@@ -91,7 +91,7 @@ class QueuePoller:
 
     async def close(self) -> None:
         """End at once; what was not deleted comes again. Where only that is left to do, it is done."""
-        self._stopping = True
+        self._stopping.set()
         for task in (self._reader, self._watcher):
             task.cancel()
         await asyncio.wait({self._reader, self._watcher})
@@ -104,14 +104,16 @@ class QueuePoller:
 
     async def _read(self) -> None:
         pause_s = _BACKOFF_S[0]
-        while not self._stopping:
+        while self._left or not self._stopping.is_set():
             try:
+                if self._state is None:
+                    await self._look()
                 await self._room()
                 batch = await self._gather()
                 pause_s = _BACKOFF_S[0]
-            except _TROUBLE as error:
-                self._last_result = f"PROBLEM: {error}"
-                await asyncio.sleep(pause_s)
+            except Exception as error:  # nothing may end the reading for good
+                self._trouble(error)
+                await self._pause(pause_s)
                 pause_s = min(2 * pause_s, _BACKOFF_S[1])
                 continue
             if batch:
@@ -121,7 +123,7 @@ class QueuePoller:
 
     async def _room(self) -> None:
         """Wait until one more batch may be under way."""
-        while len(self._batches) >= self._pace.limit and not self._stopping:
+        while len(self._batches) >= self._pace.limit:
             await asyncio.wait(self._batches, timeout=1 / GROWTH_PER_S, return_when=asyncio.FIRST_COMPLETED)
             self._pace.read(time.monotonic(), found=True)  # it had more than could be taken, when last asked
 
@@ -137,11 +139,16 @@ class QueuePoller:
                 size += len(batch[-1].record)
             now = time.monotonic()
             ends_s = ends_s or (now + self._mapping.window_s if batch else 0.0)
-            if len(batch) == self._mapping.batch_size or (batch and now >= ends_s) or self._stopping:
+            if len(batch) == self._mapping.batch_size or (batch and now >= ends_s) or self._stopping.is_set():
                 return batch
-            self._left += await self._receive(self._mapping.batch_size - len(batch))
+            try:
+                self._left += await self._receive(self._mapping.batch_size - len(batch))
+            except _TROUBLE:
+                if batch:  # it can be handled all the same
+                    return batch
+                raise
             if self._queue.fifo and not self._left:
-                await asyncio.sleep(pause_s)
+                await self._pause(pause_s)
                 pause_s = min(2 * pause_s, _PAUSE_S[1])
 
     async def _receive(self, most: int) -> list[Message]:
@@ -152,7 +159,7 @@ class QueuePoller:
         if not received:
             return []
         self._read_something.set()
-        source, function = self._mapping.source, self._mapping.function
+        source, function, state = self._mapping.source, self._mapping.function, self._state or QueueState()
         self._flow.tell(What.RECEIVED, source, function, [message["MessageId"] for message in received])
         wanted: list[Message] = []
         unwanted: list[dict[str, Any]] = []
@@ -168,7 +175,7 @@ class QueuePoller:
                     message["ReceiptHandle"],
                     json.dumps(record).encode(),
                     receives,
-                    asked + self._state.visibility_s,
+                    asked + state.visibility_s,
                 )
             )
         if unwanted:
@@ -182,8 +189,7 @@ class QueuePoller:
         try:
             await self._process(batch, uuid.uuid4().hex[:12])
         except Exception as error:  # nothing may stop the queue; what was not deleted comes again
-            self._last_result = f"PROBLEM: {error}"
-            traceback.print_exc(file=sys.stderr)
+            self._trouble(error)
 
     async def _process(self, batch: Sequence[Message], name: str) -> None:
         self._tell(What.BATCHED, batch, name)
@@ -227,21 +233,22 @@ class QueuePoller:
             except AwsError as error:
                 self._pace.failed()
                 late = time.monotonic() + pause_s >= until_s
-                if error.code not in _NOT_RUN or late or self._stopping:
+                if error.code not in _NOT_RUN or late or self._stopping.is_set():
                     self._failed(batch, name, f"{error.code} {error.message}")
                     return None
                 self._last_result = f"PROBLEM: {error.message}"
                 self._tell(What.RETRIED, batch, name, detail=f"in {pause_s:g} s: {error.code}")
-            await asyncio.sleep(pause_s)
+            await self._pause(pause_s)
             pause_s = min(2 * pause_s, _THROTTLED_S[1])
 
     def _failed(self, messages: Sequence[Message], batch: str, detail: str, outcome: Outcome | None = None) -> None:
         self._last_result = f"PROBLEM: {detail}"
         self._tell(What.FAILED, messages, batch, outcome, detail)
-        most = self._state.receives
+        state = self._state or QueueState()
+        most = state.receives
         dead = [message for message in messages if most is not None and message.receives >= most]
         if dead:
-            goes = f"received {most} times: SQS moves it to {self._state.dead_letters} when it would be seen again"
+            goes = f"received {most} times: SQS moves it to {state.dead_letters} when it would be seen again"
             self._tell(What.DEAD, dead, batch, outcome, goes)
 
     async def _delete(self, receipts: Sequence[str]) -> str:
@@ -268,15 +275,29 @@ class QueuePoller:
             detail=detail,
         )
 
-    # ---- the queue itself --------------------------------------------------------------------------------------------
+    # ---- the queue itself, and trouble with it -----------------------------------------------------------------------
 
     async def _watch(self) -> None:
         """Know how many messages wait, and the queue's settings: now and then while there is something to read."""
         while True:
+            await asyncio.sleep(_LOOK_S)
             self._read_something.clear()
             with contextlib.suppress(*_TROUBLE):  # the reader says so
-                self._state = await self._queue.state()
-                self._flow.depth(self._mapping.source, self._state.waiting)
-            await asyncio.sleep(_LOOK_S)
-            if not self._state.waiting:
-                await self._read_something.wait()
+                state = await self._look()
+                if not state.waiting:
+                    await self._read_something.wait()
+
+    async def _look(self) -> QueueState:
+        self._state = await self._queue.state()
+        self._flow.depth(self._mapping.source, self._state.waiting)
+        return self._state
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, but not when it is time to stop."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+
+    def _trouble(self, error: Exception) -> None:
+        self._last_result = f"PROBLEM: {error}"
+        if not isinstance(error, _TROUBLE):
+            traceback.print_exception(error, file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Event source mappings through plain boto3: made, shown, listed, changed, deleted, refused, and kept across a restart."""
+"""Event source mappings through plain boto3: made, shown, listed, changed, deleted, refused, and kept."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -228,3 +229,20 @@ def test_a_queue_made_anew_is_read_on(aws: Aws, platform: Platform, seen: Seen) 
     eventually(says)
     TestQueue(aws, "again").send("back")
     eventually(lambda: seen.bodies() == ["back"])
+
+
+def test_what_is_under_way_when_the_platform_is_told_to_end_is_finished_and_deleted(aws: Aws, tmp_path: Path) -> None:
+    queue = TestQueue(aws, "ending")
+    go = tmp_path / "go"
+    (sent,) = queue.send({"wait": str(go)})
+    with Platform("--aws-endpoint", aws.endpoint, "--grace-s", "20") as ending:
+        seen = Seen(ending, tmp_path, Timeout=20)
+        connect(ending, queue, seen.name)
+        eventually(seen.calls)
+        with ThreadPoolExecutor(1) as aside:
+            ended = aside.submit(ending.stop)
+            later = TestQueue(aws, "ending").send("too late")
+            go.touch()
+            assert ended.result() == 0
+    assert [record["messageId"] for record in seen.records()][:1] == [sent]
+    assert queue.left() == len(later) + 1 - len(seen.records())
