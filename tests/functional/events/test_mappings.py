@@ -66,9 +66,9 @@ def test_a_mapping_lives_from_creating_to_deleting(platform: Platform, queue: Te
 
     def gone() -> bool:
         try:
-            return client.get_event_source_mapping(UUID=uuid)["State"] != "Deleting"
+            return bool(client.get_event_source_mapping(UUID=uuid)["State"] != "Deleting")
         except ClientError as error:
-            return error.response["Error"]["Code"] == "ResourceNotFoundException"
+            return bool(error.response["Error"]["Code"] == "ResourceNotFoundException")
 
     eventually(gone)
     with pytest.raises(ClientError, match="does not exist") as caught:
