@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from moto.sqs import models as sqs
+from moto.sqs import models
 
 from workbench.events.embedded.inside import quick_queues
+
+sqs: Any = models
 
 
 @pytest.fixture(autouse=True)
@@ -21,12 +25,10 @@ def as_before(monkeypatch: pytest.MonkeyPatch) -> None:
 def received(age_s: float) -> int:
     """How many messages a queue that keeps them a minute gives, when one was sent so long ago."""
     backend = sqs.SQSBackend("us-east-1", "123456789012")
-    queue = backend.create_queue("q", MessageRetentionPeriod="60")
+    backend.create_queue("q", MessageRetentionPeriod="60")
     message = backend.send_message("q", "text")
     message.sent_timestamp -= age_s * 1000
-    found = backend.receive_message("q", 10, 0, 30)
-    assert len(queue.messages) == 0 or not found
-    return len(found)
+    return len(backend.receive_message("q", 10, 0, 30))
 
 
 @pytest.mark.parametrize("age_s", [0, 50, 70])
