@@ -8,6 +8,7 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +29,15 @@ def handler(event, context):
 """
 
 
+@pytest.fixture(scope="module", autouse=True)
+def own_place() -> Iterator[None]:
+    """A temporary directory for this module alone: platforms that other tests run at the same time are not found."""
+    with tempfile.TemporaryDirectory(prefix="own") as place, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", place)
+        patch.setattr(tempfile, "tempdir", place)
+        yield
+
+
 @pytest.fixture(scope="module")
 def aws() -> Iterator[Aws]:
     with Aws() as running:
@@ -35,7 +45,7 @@ def aws() -> Iterator[Aws]:
 
 
 @pytest.fixture(scope="module")
-def platform(aws: Aws) -> Iterator[Platform]:
+def platform(own_place: None, aws: Aws) -> Iterator[Platform]:
     with Platform("--retry-scale", "0.002", "--aws-endpoint", aws.endpoint) as running:
         running.client.create_function(
             FunctionName="echo",
@@ -127,6 +137,7 @@ def test_the_environment_of_every_sdk_is_understood(platform: Platform) -> None:
     assert json.loads(invoke("echo", **others).stdout)["got"] == {}
 
 
+@pytest.mark.usefixtures("alone")
 def test_the_place_and_keys_are_for_their_user_alone_and_go_with_the_platform(platform: Platform) -> None:
     (place,) = announcements(platform)
     assert stat.S_IMODE(place.stat().st_mode) == 0o600

@@ -124,7 +124,7 @@ def _refuse(given: Settings, allowed: tuple[str, ...], queue: bool) -> None:
     if given.get("DestinationConfig", {}).get("OnSuccess", {}).get("Destination"):
         raise invalid("An event source mapping has no OnSuccess destination; give OnFailure, or leave it out.")
     others = {*_OF_STREAMS, *_ONLY_QUEUES, *_STARTS} - set(allowed)
-    wrong = sorted(name for name in others if name in given)
+    wrong = sorted(name for name in others if given.get(name) not in (None, {}))
     if wrong:
         kind = "an SQS queue" if queue else "a stream"
         raise invalid(f"{', '.join(wrong)} cannot be set when {kind} is the event source; leave it out.")

@@ -91,6 +91,13 @@ class TestQueue:
             entries = [{"Id": str(n), "MessageBody": body} for n, body in enumerate(bodies[start : start + 10])]
             self._client.send_message_batch(QueueUrl=self.url, Entries=entries)
 
+    def receive(self) -> list[dict[str, Any]]:
+        """All messages that can be seen now."""
+        found: list[dict[str, Any]] = []
+        while more := self._client.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10).get("Messages", []):
+            found += more
+        return found
+
     def left(self) -> int:
         """How many messages it has, seen by somebody now or not."""
         attributes = self.attributes()

@@ -313,6 +313,15 @@ def test_a_streamed_answer_that_breaks_does_not_pass_for_whole(world: World, str
         world.ask("GET", f"{streaming}?gate={tmp_path}&fail=1")
 
 
+def test_a_function_that_is_throttled(world: World) -> None:
+    name = world.platform.create(zipped(app=ECHO))
+    arn = world.platform.client.get_function(FunctionName=name)["Configuration"]["FunctionArn"]
+    world.platform.client.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
+    found = world.ask("GET", f"/{world.http_api('GET /x', IntegrationUri=arn)}/x")
+    assert (found.status, found.json) == (503, {"message": "Service Unavailable"})
+    assert "TooManyRequests" in (found.header("X-Workbench-Reason") or "")
+
+
 def test_bodies_that_are_too_large(world: World) -> None:
     api = world.http_api("POST /x")
     for size in (6 * 2**20, 10 * 2**20 + 1):

@@ -21,6 +21,7 @@ import pytest
 
 import workbench as wb
 from tests.functional.faas.platform import eventually
+from tests.needs import needs
 from workbench.deployment import Deployment
 from workbench.errors import DeploymentError
 from workbench.load import constant, run_load
@@ -185,6 +186,25 @@ def test_load_goes_through_a_gateway(deployments: dict[str, Deployment]) -> None
         assert result.counts == {"ok": 20}, pattern
 
 
+def test_what_a_gateway_adds_is_measured_in_pairs(deployments: dict[str, Deployment]) -> None:
+    found = wb.experiments.gateway_adds(*deployments.values(), samples=4, path="/prices/A1")
+    assert [m.deployment for m in found] == ["serverless", "container", "vm"]
+    for m in found:
+        pairs = zip(m.detail["direct_ms"], m.detail["through_ms"], strict=True)
+        assert m.samples == tuple(through - direct for direct, through in pairs)
+        assert (len(m.samples), len(m.taken_s), m.complete) == (4, 4, True)
+
+
+def test_the_event_of_a_request_is_told_without_sending_it(deployments: dict[str, Deployment]) -> None:
+    for version in ("2.0", "1.0"):
+        with wb.gateway(deployments["vm"], ROUTES, version=version) as gateway:
+            told = gateway.event(path="/prices/A1?q=1")
+            sent = ask(gateway.url, "GET", "/prices/A1?q=1")
+            assert _steady(json.dumps(told).encode())["requestContext"] == sent.seen[2]["requestContext"]
+            with pytest.raises(DeploymentError, match="No route takes GET"):
+                gateway.event(path="/nowhere")
+
+
 def test_a_gateway_throttles(deployments: dict[str, Deployment]) -> None:
     with wb.gateway(deployments["vm"], rate=0.001, burst=2) as gateway:
         assert [ask(gateway.url, "GET", "/").status for _ in range(3)] == [200, 200, 429]
@@ -232,6 +252,62 @@ def test_a_port_that_is_taken_and_a_deployment_without_an_address(
         wb.gateway(deployments["vm"], port=urlsplit(gateway.url).port or 0)
     with wb.deploy(service, "fake") as fake, pytest.raises(DeploymentError, match="takes no load"):
         wb.gateway(fake)
+
+
+STREAM = """
+const fs = require("node:fs");
+exports.handler = awslambda.streamifyResponse(async (event, stream) => {
+  const { gate, fail } = event.queryStringParameters;
+  if (fail === "first") throw new Error("as asked");
+  const head = { statusCode: 201, headers: { "X-Own": "yes" }, cookies: ["a=1", "b=2"] };
+  stream = awslambda.HttpResponseStream.from(stream, head);
+  stream.write("first ");
+  while (!fs.existsSync(gate)) await new Promise((resolve) => setTimeout(resolve, 10));
+  if (fail) throw new Error("as asked");
+  stream.end("second");
+});
+"""
+
+
+def whole(url: str, path: str) -> bool:
+    """Whether an answer passes for a whole one: it is an error from the start, or it breaks off."""
+    try:
+        return ask(url, "GET", path).status < 500
+    except (http.client.HTTPException, ConnectionError):
+        return False
+
+
+@needs("node")
+def test_a_streamed_answer_passes_as_it_comes_whatever_the_deployment(tmp_path: Path) -> None:
+    source = tmp_path / "service"
+    source.mkdir()
+    (source / "index.js").write_text(STREAM)
+    service = wb.Service.from_dir(source, handler="index.handler", runtime="nodejs22.x")
+    for pattern in ("serverless", "vm"):
+        with (
+            wb.deploy(service, pattern, sandbox="process") as deployment,
+            wb.gateway(deployment, version="1.0", stream=True) as gateway,
+        ):
+            gate = tmp_path / pattern
+            connection = http.client.HTTPConnection(urlsplit(gateway.url).netloc, timeout=30)
+            connection.request("GET", f"/prod/x?gate={gate}")
+            answer = connection.getresponse()
+            assert (answer.status, answer.getheader("X-Own"), answer.read(6)) == (201, "yes", b"first "), pattern
+            assert answer.headers.get_all("set-cookie") == ["a=1", "b=2"]
+            gate.touch()  # only now the handler goes on
+            assert answer.read() == b"second"
+            connection.close()
+            assert ask(gateway.url, "GET", f"/x?gate={gate}&fail=first").status == 502
+            assert not whole(gateway.url, f"/x?gate={gate}&fail=later"), pattern
+
+
+def test_a_handler_that_does_not_stream_is_passed_on_alike(deployments: dict[str, Deployment]) -> None:
+    found = []
+    for deployment in deployments.values():
+        with wb.gateway(deployment, ROUTES, version="1.0", stream=True) as gateway:
+            found.append([ask(gateway.url, "GET", path).seen for path in ("/prices/A1", "/do/raise", "/do/malformed")])
+    assert found[0] == found[1] == found[2]
+    assert [status for status, _, _ in found[0]] == [200, 502, 502]
 
 
 OWNER = """

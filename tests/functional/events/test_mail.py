@@ -165,7 +165,7 @@ def test_a_message_is_stored_and_its_event_invokes_a_function(post: Post) -> Non
 
     request = record["requestContext"]["requestId"]
     steps = post.platform.ask("GET", f"flow?id={event.mail.messageId}")["steps"]
-    assert [(s["what"], s["function"], s["request"]) for s in steps] == [
+    assert [(s["what"], s["function"], s["request"]) for s in steps[:2]] == [
         ("received", "", ""),
         ("accepted", function, request),
     ]

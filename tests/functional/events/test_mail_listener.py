@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import smtplib
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from workbench.events.mail import listener as module
 from workbench.events.mail.listener import Listener
@@ -107,6 +110,8 @@ def test_a_message_keeps_its_bytes_and_its_envelope() -> None:
         (b"MAIL FROM:<a@x.org> SIZE=99999999999", b"552"),
         (b"MAIL FROM:<a@x.org> SIZE=" + b"9" * 600, b"500"),
         (b"MAIL FROM:<a@x.org> NOSUCH=1", b"555"),
+        (b"MAIL FROM:<", b"553"),
+        (b"MAIL FROM:a@", b"553"),
         (b"RCPT TO:<b@x.org>", b"503"),
         (b"DATA", b"503"),
         (b"\xff\xfe", b"500"),
@@ -129,6 +134,43 @@ def test_what_is_no_smtp_gets_an_error_and_the_connection_goes_on(sent: bytes, c
             assert client.sendmail("a@x.org", ["b@x.org"], "Subject: after\r\n\r\n") == {}
 
     served(lambda server: asyncio.to_thread(talk, server))
+
+
+_LINE = st.one_of(
+    st.binary(max_size=80),
+    st.tuples(
+        st.sampled_from(
+            [b"EHLO ", b"HELO ", b"MAIL FROM:", b"RCPT TO:<", b"DATA", b".", b"RSET", b"AUTH PLAIN ", b"AUTH LOGIN"]
+        ),
+        st.one_of(st.binary(max_size=40), st.sampled_from([b"", b"a@x.org>", b"<a@x.org>", b"x", b"\xff"])),
+    ).map(b"".join),
+)
+
+
+@given(st.lists(_LINE, max_size=12), st.booleans())
+@settings(deadline=None, max_examples=40)
+def test_whatever_is_said_the_connection_ends_in_order_and_the_next_one_is_served(
+    lines: list[bytes], login: bool
+) -> None:
+    def talk(server: Server) -> None:
+        client = server.client(login=login)
+        assert client.sock is not None
+        client.sock.sendall(b"\r\n".join([*lines, b"\r\n.", b"*", b"QUIT", b""]))
+        client.sock.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(ConnectionResetError):  # it may have had enough before the last line
+            while client.sock.recv(4096):
+                pass
+        client.close()
+        with server.client() as other:
+            assert other.sendmail("a@x.org", ["b@x.org"], "Subject: after\r\n\r\n") == {}
+
+    async def test(server: Server) -> None:
+        await asyncio.to_thread(talk, server)
+        while server.listener.connections:
+            await asyncio.sleep(0.001)
+        assert login or len(server.delivered) == 1
+
+    served(test)
 
 
 def test_a_new_connection_does_not_change_what_another_may_send() -> None:

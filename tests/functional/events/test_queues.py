@@ -114,7 +114,8 @@ def test_a_failed_batch_comes_again_and_ends_as_dead_letters(aws: Aws, platform:
     told = [step["what"] for step in steps(platform, poison)]
     assert told == ["received", "batched", "invoked", "failed"] * 2 + ["dead-lettered"]
     said = platform.client.get_event_source_mapping(UUID=mapping)["LastProcessingResult"]
-    assert said.startswith("PROBLEM: Unhandled") and "poison" in said
+    assert said.startswith("PROBLEM: Unhandled")
+    assert "poison" in said
 
 
 def test_only_what_is_reported_as_failed_comes_again(aws: Aws, platform: Platform, seen: Seen) -> None:

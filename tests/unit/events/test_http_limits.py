@@ -193,6 +193,7 @@ def test_a_rest_api_as_it_is_described() -> None:
         ({"timeout_s": 0.01}, "0.05"),
         ({"version": "1.0", "routes": ["$default"]}, "has no"),
         ({"version": "1.0", "cors": {}}, "OPTIONS"),
+        ({"stream": True}, "when it is whole"),
         ({"rate": -1.0}, "cannot be"),
     ],
 )

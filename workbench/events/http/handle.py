@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from workbench.deployment import Deployment, Signed
 from workbench.errors import DeploymentError, WorkbenchError
@@ -43,6 +44,7 @@ def gateway(
     burst: int | None = None,
     timeout_s: float | None = None,
     binary_types: Sequence[str] = (),
+    stream: bool = False,
     port: int = 0,
 ) -> HttpGateway:
     """Start an HTTP gateway whose routes lead to `deployment`; close it before the deployment.
@@ -50,7 +52,8 @@ def gateway(
     `version` is the payload format: "2.0" with the rules of an HTTP API, "1.0" with those of a REST API. `routes` are
     written as AWS has them; none means all requests. `stage` and `variables`: `$default`, for a REST API `prod`. `cors`
     as CreateApi's CorsConfiguration. `rate` (requests a second) and `burst` throttle; `timeout_s` is the integration's,
-    from 0.05 to 30 s (REST: 29 s). `binary_types` are a REST API's binary media types.
+    from 0.05 to 30 s (REST: 29 s). `binary_types` are a REST API's binary media types; with `stream`,
+    which only a REST API has, what a handler streams is passed on as it comes.
     Raises DeploymentError for what AWS would refuse, or when the deployment takes no requests.
     """
     wanted = LibraryApi(
@@ -63,6 +66,7 @@ def gateway(
         burst,
         timeout_s,
         tuple(binary_types),
+        stream,
     )
     return HttpGateway(deployment, wanted, port)
 
@@ -73,6 +77,7 @@ class HttpGateway:
     def __init__(self, deployment: Deployment, wanted: LibraryApi, port: int = 0) -> None:
         name = wanted.stage_name(wanted.api().kind)  # refused here, before anything is started
         self._deployment = deployment
+        self._wanted = wanted
         self._urls = self._now()
         self._closed = threading.Event()
         self._process = subprocess.Popen(
@@ -105,6 +110,14 @@ class HttpGateway:
         """One request through the gateway, for a load generator."""
         pairs = tuple((headers or {}).items())
         return (Target(self.url + path, method, pairs, body, self._deployment.pattern),)
+
+    def event(
+        self, method: str = "GET", path: str = "/", body: bytes = b"", headers: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        """The event that such a request is for the service; raises DeploymentError when no route takes it."""
+        parts = urlsplit(self.url)
+        pairs = (("Host", parts.netloc), *(headers or {}).items())
+        return self._wanted.event(method, parts.path + path, pairs, body, parts.port or 0)
 
     @property
     def pid(self) -> int:

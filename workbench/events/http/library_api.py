@@ -3,12 +3,15 @@ be told."""
 
 from __future__ import annotations
 
+import time
+import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from workbench.errors import DeploymentError
-from workbench.events.http.apis import MIN_TIMEOUT_S, Api, Integration, Kind, Limit, Stage
+from workbench.events.http import payload_v1, payload_v2
+from workbench.events.http.apis import MIN_TIMEOUT_S, Api, Call, Integration, Kind, Limit, Routed, Stage
 from workbench.events.http.routes import DEFAULT, Route, Routes
 from workbench.faas.functions.function import ACCOUNT
 
@@ -29,6 +32,7 @@ class LibraryApi:
     burst: int | None = None
     timeout_s: float | None = None
     binary_types: Sequence[str] = ()
+    stream: bool = False
 
     def api(self) -> Api:
         """As the gateway takes it; raises DeploymentError where AWS would refuse it."""
@@ -43,9 +47,13 @@ class LibraryApi:
             raise DeploymentError(f"A REST API has no {DEFAULT}. Write the routes 'ANY /' and 'ANY /{{proxy+}}'.")
         if kind is Kind.REST and self.cors is not None:
             raise DeploymentError("A REST API leaves CORS to its functions: have a route for OPTIONS. Leave cors out.")
+        if kind is Kind.HTTP and self.stream:
+            raise DeploymentError(
+                'An HTTP API sends an answer when it is whole. Take version="1.0", or leave stream out.'
+            )
         stage = Stage(self.stage_name(kind), dict(self.variables), self._limit())
         routes = self.routes or ([DEFAULT] if kind is Kind.HTTP else ["ANY /", "ANY /{proxy+}"])
-        integration = Integration("", self.version, self._timeout_s(kind))
+        integration = Integration("", self.version, self._timeout_s(kind), self.stream)
         return Api(
             _ID,
             kind,
@@ -62,6 +70,18 @@ class LibraryApi:
     def stage_name(self, kind: Kind) -> str:
         """`$default`; a REST API has none such and is deployed to `prod`."""
         return self.stage or (DEFAULT if kind is Kind.HTTP else "prod")
+
+    def event(
+        self, method: str, target: str, headers: tuple[tuple[str, str], ...], body: bytes, port: int
+    ) -> dict[str, Any]:
+        """The event that a request becomes; raises DeploymentError when no route takes it."""
+        api, call = self.api(), Call(method, target, headers, body, port, str(uuid.uuid4()), time.time())
+        place = api.stage_of(call.path)
+        match = place and api.match(method, place[1])
+        if place is None or match is None:
+            raise DeploymentError(f"No route takes {method} {target}; there are {', '.join(api.routes.keys)}.")
+        make = payload_v2.event if self.version == "2.0" else payload_v1.event
+        return make(call, Routed(api, place[0], match, place[1]))
 
     def as_json(self) -> dict[str, Any]:
         """Its fields, to be said in JSON."""

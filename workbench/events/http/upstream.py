@@ -7,6 +7,7 @@ answer with what the handler returned. Of several the one with the fewest reques
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,12 +18,14 @@ from yarl import URL
 
 from workbench.deployment import Credentials
 from workbench.events.http.apis import Integration
-from workbench.events.http.backend import NotRun, Returned
+from workbench.events.http.backend import NotRun, Returned, Streaming
 from workbench.events.http.refusals import Refusal
+from workbench.events.http.streamed import of_host, of_platform
 from workbench.faas.credentials import Key
 from workbench.faas.sigv4 import signed_headers
 
 _TOLD = ("X-Workbench-Instance", "X-Workbench-Cold")
+_STREAMING = re.compile(r"/2015-03-31(/functions/[^/]+/)invocations$")
 _KEPT_S = 60  # shorter than the other side keeps a connection that is idle
 
 
@@ -50,13 +53,13 @@ class Upstream:
         known = {place.url: place for place in self._places}
         self._places = [known.get(url) or _Place(url, URL(url, encoded=True)) for url in urls]
 
-    async def invoke(self, integration: Integration, event: bytes, request_id: str) -> Returned:
+    async def invoke(self, integration: Integration, event: bytes, request_id: str) -> Returned | Streaming:
         """Call the handler with the event; see `Backend`."""
         tried: set[_Place] = set()
         while (place := self._choose(tried)) is not None:
             tried.add(place)
             try:
-                return await self._send(place, event)
+                return await (self._stream if integration.streamed else self._send)(place, event)
             except aiohttp.ClientConnectorError:
                 continue  # nothing was sent: another instance may have it
             except (aiohttp.ClientError, ConnectionError) as error:
@@ -89,6 +92,40 @@ class Upstream:
             return Returned(b"", f"Task timed out after {self._limit_s:.2f} seconds")
         finally:
             place.outstanding -= 1
+
+    async def _stream(self, place: _Place, event: bytes) -> Returned | Streaming:
+        """As `_send`, but for an answer that is passed on as it comes; the time limit is for its beginning."""
+        url = (
+            _STREAMING.sub(r"/2021-11-15\1response-streaming-invocations", place.url)
+            if self._credentials
+            else place.url
+        )
+        place.outstanding += 1
+        response: aiohttp.ClientResponse | None = None
+        begun = False
+
+        def done() -> None:
+            place.outstanding -= 1
+
+        try:
+            async with asyncio.timeout(self._limit_s):
+                headers = self._headers(url)
+                response = await self._client().post(URL(url, encoded=True), data=event, headers=headers)
+                if self._credentials is not None and response.status == 200:
+                    begun = True
+                    return await of_platform(response, done)
+                streaming = None if self._credentials is not None else of_host(response, done)
+                begun = streaming is not None
+                return streaming or _read(response, await response.read())
+        except TimeoutError:
+            if self._limit_s is None:
+                raise
+            return Returned(b"", f"Task timed out after {self._limit_s:.2f} seconds")
+        finally:
+            if not begun:
+                done()
+                if response is not None:
+                    response.release()
 
     def _client(self) -> aiohttp.ClientSession:
         if self._session is None:  # it must be made on the loop

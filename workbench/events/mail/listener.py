@@ -141,6 +141,12 @@ class _Connection(SMTP):
         async with self._listener.sending:
             await super().smtp_DATA(arg)
 
+    def _getaddr(self, arg: str) -> tuple[str | None, str | None]:
+        try:
+            return super()._getaddr(arg)
+        except IndexError:  # the standard library's parser, at the end of half an address
+            return None, None  # malformed, for aiosmtpd
+
     def _login_is_due(self) -> None:
         if self.session is not None and not self.session.authenticated:
             self.cut()
