@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from workbench.comparison import compare
     from workbench.deployment import Deployment
     from workbench.deployments import deploy
+    from workbench.deployments.standing import platform
     from workbench.errors import WorkbenchError
     from workbench.events.http import gateway
     from workbench.image import image_context
@@ -48,6 +49,7 @@ __all__ = [
     "gateway",
     "image_context",
     "labs",
+    "platform",
     "runs",
     "sample",
     "statistics",
@@ -72,6 +74,7 @@ _HOMES = {
     "doctor": "capabilities:find",
     "gateway": "events.http:gateway",
     "image_context": "image",
+    "platform": "deployments.standing:platform",
     "sample": "samples",
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from botocore.config import Config
@@ -15,11 +16,14 @@ from workbench.errors import DeploymentError
 from workbench.faas.asynchronous.destinations import detail_type, s3_key, service_of
 from workbench.faas.asynchronous.event_store import StoredMessage
 
+_AT_ONCE = 64
+"""Calls under way at the same time: each poller of a queue has one that waits most of its time."""
+
 _CONFIG = Config(
     retries={"max_attempts": 0},  # who calls knows when to try again
     connect_timeout=5,
     read_timeout=30,
-    max_pool_connections=16,
+    max_pool_connections=_AT_ONCE,
     s3={"addressing_style": "path"},  # a bucket in the host name would have to be resolved
 )
 
@@ -35,6 +39,8 @@ class AwsClients:
         self._clients: dict[str, Any] = {}
         self._making = threading.Lock()
         self._queues: dict[str, str] = {}
+        # Not the event loop's own threads: calls that wait for something to happen would leave none to the others.
+        self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="aws")
 
     async def call(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
         """One call of a service, in botocore's names ("s3", "get_object").
@@ -42,7 +48,8 @@ class AwsClients:
         Raises DeploymentError when there is no endpoint or it cannot be reached, botocore's ClientError when the
         service refuses.
         """
-        return await asyncio.to_thread(self._call, service, operation, parameters)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, self._call, service, operation, parameters)
 
     async def send(self, message: StoredMessage) -> None:
         """Deliver a message to a queue, topic, bus or bucket; raises as `call` does, or DeploymentError."""

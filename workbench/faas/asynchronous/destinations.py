@@ -143,9 +143,10 @@ def detail_type(kind: str) -> str:
 
 
 def s3_key(message: StoredMessage) -> str:
-    """Where AWS puts the record of a failed invocation in a bucket."""
+    """Where AWS puts the record of a failed invocation, or of a discarded batch of a stream, in a bucket."""
     made = datetime.fromtimestamp(message.made_s, UTC)
-    return f"aws/lambda/async/{message.function}/{made:%Y/%m/%d}/{made:%Y-%m-%dT%H.%M.%S}-{message.id}"
+    kind = "" if message.kind == "batch" else "async/"
+    return f"aws/lambda/{kind}{message.function}/{made:%Y/%m/%d}/{made:%Y-%m-%dT%H.%M.%S}-{message.id}"
 
 
 def service_of(arn: str) -> str:
