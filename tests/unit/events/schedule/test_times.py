@@ -78,6 +78,8 @@ def test_the_examples_of_aws() -> None:
 
 def test_days_that_are_not_in_every_month_or_year() -> None:
     assert days("cron(0 0 31W * ? *)", 3)[1:] == ["Tue 31 Mar 2026 00:00", "Fri 29 May 2026 00:00"]
+    first = times("cron(0 0 1W 8 ? *)", datetime(2026, 7, 1), datetime(2027, 1, 1))
+    assert [f"{moment:%a %d %b}" for moment in first] == ["Mon 03 Aug"]  # the 1st is a Saturday; not in July
     assert days("cron(0 0 29 2 ? *)") == ["Tue 29 Feb 2028 00:00"]
     assert days("cron(0 0 ? * MON#5 *)", 2) == ["Mon 30 Mar 2026 00:00", "Mon 29 Jun 2026 00:00"]
     assert days("cron(0 0 31 2 ? *)") == []
@@ -93,6 +95,12 @@ def test_in_spring_a_time_that_does_not_exist_is_skipped() -> None:
 def test_in_autumn_a_time_that_comes_twice_fires_once() -> None:
     found = times("cron(0/30 2 * * ? *)", datetime(2026, 10, 25), datetime(2026, 10, 26), "Europe/Berlin")
     assert [moment.isoformat() for moment in found] == ["2026-10-25T02:00:00+02:00", "2026-10-25T02:30:00+02:00"]
+
+
+def test_in_the_second_pass_of_the_hour_nothing_fires_again() -> None:
+    second_pass = datetime(2026, 10, 25, 1, 10, tzinfo=UTC)  # 02:10 in winter time
+    found = times("cron(0/15 * * * ? *)", second_pass, second_pass + timedelta(minutes=51), "Europe/Berlin")
+    assert [moment.isoformat() for moment in found] == ["2026-10-25T03:00:00+01:00"]
 
 
 def test_a_rate_of_a_day_is_24_hours_also_where_the_clocks_change() -> None:
