@@ -15,6 +15,7 @@ from typing import Protocol
 from workbench.faas.credentials import Keyring
 from workbench.faas.front.api_model import Answer
 from workbench.faas.front.http_front import Streamed
+from workbench.faas.functions.storage import Statement
 from workbench.faas.operations import Context, Operations
 from workbench.faas.operations.context import Table
 from workbench.faas.running.calls import Outcome
@@ -62,14 +63,16 @@ class Host:
             target.function, payload, request=request or str(uuid.uuid4()), arn=target.invoked_arn
         )
 
-    async def accept(self, function: str, payload: bytes) -> str:
+    async def accept(self, function: str, payload: bytes, along: Sequence[Statement] = ()) -> str:
         """Put an asynchronous invocation on disk; its id. When this returns, it will be delivered at least once.
+
+        What goes `along` is carried out in the same transaction.
 
         Raises AwsError when there is no such function.
         """
         target = self.operations.resolve(function, None)
         qualifier = [*target.invoked_arn.split(":"), ""][7]
-        return await self.context.events.accept(target.function.name, payload, "", qualifier)
+        return await self.context.events.accept(target.function.name, payload, "", qualifier, along)
 
     def delivered(self, delivery: Delivery) -> None:
         """Tell all watchers."""

@@ -69,10 +69,10 @@ class Clock:
         return self.at(self._wall())
 
     def at(self, wall_s: float) -> datetime:
-        """The time at a wall time since this line began; its first moment for any earlier one."""
+        """The time at a wall time since this line began; a simulated one's first moment for any earlier one."""
         pieces = [piece for piece in self._pieces if piece.wall_s <= wall_s]
         if not pieces:
-            return self.began
+            return self.began if self._setting.simulated else self._pieces[0].read(wall_s)
         found = pieces[-1].read(wall_s)
         until = self._setting.until
         return found if until is None or pieces[-1] is not self._pieces[-1] else min(found, max(until, pieces[-1].at))

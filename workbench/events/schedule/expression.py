@@ -1,8 +1,9 @@
 """Schedule expressions: `rate(5 minutes)`, AWS's six-field `cron(0 9 ? * MON-FRI *)` and `at(2026-03-29T09:00:00)`.
 
-What they look like: EventBridge user guide, "Cron expressions" and "Rate expressions"; EventBridge Scheduler user guide,
-"Schedule types". Nothing here knows a time zone or a clock. No library was found that has all of this dialect: some
-lack `?`, `W` or the year, those made for AWS lack impossible dates, `L` as a day of the week or steps of ranges.
+What they look like: EventBridge user guide, "Cron expressions" and "Rate expressions"; EventBridge Scheduler user
+guide, "Schedule types". Nothing here knows a time zone or a clock. Of the libraries that were tried, croniter and
+cronsim number the days of the week otherwise and lack `?` or `W`; those made for AWS fail at dates that never come
+and at `L` as a day of the week; none knows how AWS treats the days on which the clocks change.
 """
 
 from __future__ import annotations

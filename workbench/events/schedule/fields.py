@@ -75,12 +75,12 @@ class Field:
         return int(step)
 
 
-_MONTHS = dict(zip("JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC".split(), range(1, 13), strict=True))
-_WEEKDAYS = dict(zip("SUN MON TUE WED THU FRI SAT".split(), range(1, 8), strict=True))
+_MONTH_NAMES = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+_DAY_NAMES = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 
 MINUTES = Field("minutes", 0, 59)
 HOURS = Field("hours", 0, 23)
 DAYS_OF_MONTH = Field("day-of-month", 1, 31)
-MONTHS = Field("month", 1, 12, _MONTHS)
-DAYS_OF_WEEK = Field("day-of-week", 1, 7, _WEEKDAYS, steps=False)
+MONTHS = Field("month", 1, 12, {name: number for number, name in enumerate(_MONTH_NAMES, 1)})
+DAYS_OF_WEEK = Field("day-of-week", 1, 7, {name: number for number, name in enumerate(_DAY_NAMES, 1)}, steps=False)
 YEARS = Field("year", 1970, 2199, wraps=False)

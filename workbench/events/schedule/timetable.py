@@ -21,10 +21,10 @@ class Timetable:
     A rate fires at `start` and every period after it. For cron, `start` is the first moment at which it may fire.
     Neither fires after `end`. A one-time schedule has neither (Scheduler API reference, "CreateSchedule").
 
-    Where the clocks go forward, a time that does not exist is skipped. Where they go back, a time that comes twice fires
-    once; AWS does not say at which of the two, here it is the first. A rate's day is 24 hours. (EventBridge Scheduler
-    user guide, "Schedule types", section "Daylight savings time on EventBridge Scheduler"; it speaks of cron there, and a
-    one-time schedule is taken alike.)
+    Where the clocks go forward, a time that does not exist is skipped. Where they go back, a time that comes twice
+    fires once; AWS does not say at which of the two, here it is the first. A rate's day is 24 hours. (EventBridge
+    Scheduler user guide, "Schedule types", section "Daylight savings time on EventBridge Scheduler"; it speaks of cron
+    there, and a one-time schedule is taken alike.)
     """
 
     when: Expression
@@ -53,7 +53,9 @@ class Timetable:
 
     def _rate(self, rate: Rate, moment: datetime) -> datetime:
         if self.start is None:
-            raise InvalidExpression("A rate counts from a start: give one, as in start=datetime(2026, 3, 29, tzinfo=UTC)")
+            raise InvalidExpression(
+                "A rate counts from a start: give one, as in start=datetime(2026, 3, 29, tzinfo=UTC)"
+            )
         if moment < self.start:
             return self.start
         return self.start + ((moment - self.start) // rate.period + 1) * rate.period
@@ -80,13 +82,10 @@ def zone_named(name: str) -> tzinfo:
     """A time zone of the IANA database; raises InvalidExpression."""
     try:
         return ZoneInfo(name)
-    except (OSError, ValueError):  # ZoneInfoNotFoundError is a KeyError of its own
-        pass
-    except KeyError:
-        pass
-    raise InvalidExpression(
-        f"There is no time zone {name!r}. Its name is one of the IANA database, such as Europe/Berlin or UTC."
-    )
+    except (KeyError, OSError, ValueError):  # its own ZoneInfoNotFoundError is a KeyError
+        raise InvalidExpression(
+            f"There is no time zone {name!r}. Its name is one of the IANA database, such as Europe/Berlin or UTC."
+        ) from None
 
 
 def times(expression: str, start: datetime, end: datetime, zone: str = "UTC") -> list[datetime]:

@@ -16,7 +16,13 @@ from workbench.events.schedule.plan import Entry, Tick, due, is_over, next_due
 from workbench.events.schedule.timetable import Timetable, times, zone_named
 
 MIDNIGHT = datetime(2026, 3, 28, tzinfo=UTC)
-EXPRESSIONS = ["rate(25 minutes)", "rate(1 hour)", "cron(0 9 ? * MON-FRI *)", "cron(0/5 1-3 * * ? *)", "at(2026-03-29T03:30:00)"]
+EXPRESSIONS = [
+    "rate(25 minutes)",
+    "rate(1 hour)",
+    "cron(0 9 ? * MON-FRI *)",
+    "cron(0/5 1-3 * * ? *)",
+    "at(2026-03-29T03:30:00)",
+]
 
 
 def entry(expression: str, key: str = "e", window_min: int = 0, zone: str = "UTC", since: datetime = MIDNIGHT) -> Entry:
