@@ -1,14 +1,15 @@
 """The clock from outside, below `/_workbench/`, signed.
 
     GET clock             {"at", "simulated", "speed", "paused", "until", "fired_until", "next", "schedules"}
-    PUT clock             {"at": "2026-03-29T00:00:00Z", "speed": 86400, "until": "2026-03-30T00:00:00Z", "paused": false},
-                          each of them optional: `speed` is simulated seconds in a second, at `until` it comes to stand
+    PUT clock             {"at": "2026-03-29T00:00:00Z", "speed": 86400, "until": "2026-03-30T00:00:00Z",
+                          "paused": false}: each is optional, `speed` is simulated seconds in a second, at `until` it
+                          comes to stand
     POST clock/pause      it stands
     POST clock/resume     it goes on
     DELETE clock          wall time again
 
-Everything that is due before `fired_until` was fired. Another `at`, and wall time, begin anew: rates count from there, and
-one-time schedules fire again. Schedules alone go by this clock.
+Everything that is due before `fired_until` was fired. Another `at`, and wall time, begin anew: rates count from there,
+and one-time schedules fire again. Schedules alone go by this clock.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Delivers what fired: to a function as an asynchronous invocation of this platform, to a queue or topic by a call.
 
-Both are on disk before the firing counts as done, in the transaction that says so. A call that fails is tried again as the
-target's RetryPolicy says, then goes to its dead-letter queue; where the target is gone or refuses, at once (EventBridge
-user guide, "Event retry policy and using dead-letter queues"; EventBridge Scheduler user guide, "Configuring a
-dead-letter queue"). AWS names no delays; here they are 1 s, doubled each time, at most five minutes.
+Both are on disk before the firing counts as done, in the transaction that says so. A call that fails is tried again as
+the target's RetryPolicy says, then goes to its dead-letter queue; where the target is gone or refuses, at once
+(EventBridge user guide, "Event retry policy and using dead-letter queues"; EventBridge Scheduler user guide,
+"Configuring a dead-letter queue"). AWS names no delays; here they are 1 s, doubled each time, at most five minutes.
 """
 
 from __future__ import annotations
