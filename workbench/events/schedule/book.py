@@ -1,9 +1,10 @@
-"""What is remembered of each schedule: from when on it counts, and what it fired last. Pure; `memory` keeps it on disk.
+"""What is remembered of each schedule: from when on it counts, and what it fired last. Pure; `memory` keeps it.
 
-What AWS does, and where it says so: a schedule that was disabled does not make up for what it missed; a rate of Scheduler
-fires at its StartDate or else at once, then every period (user guide, "Rate-based schedules"); a rate of a rule "starts
-when you create the scheduled event rule" (EventBridge user guide, "Rate expressions"), which is taken to mean that it
-fires a period later for the first time. That a one-time schedule whose time is over never fires is documented nowhere.
+What AWS says: a rate of Scheduler fires at its StartDate or else at once, then every period (EventBridge Scheduler user
+guide, "Rate-based schedules"); a rate of a rule "starts when you create the scheduled event rule" (EventBridge user
+guide, "Rate expressions"), which is taken to mean that it fires for the first time a period later. What it does not
+say, and is chosen here: a schedule that was disabled does not make up for what it missed, a change of other settings
+does not restart a rate, and a one-time schedule that is created when its time is over never fires.
 """
 
 from __future__ import annotations

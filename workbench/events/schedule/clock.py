@@ -1,7 +1,7 @@
 """The clock that schedules go by: wall time, or simulated time that starts anywhere, runs at any speed and can stand.
 
-Simulated time is piecewise linear in wall time. Setting it to another moment begins a new line: what was fired or anchored
-on the old one no longer counts.
+Simulated time is piecewise linear in wall time. Setting it to another moment begins a new line: what was fired or
+anchored on the old one no longer counts.
 """
 
 from __future__ import annotations
