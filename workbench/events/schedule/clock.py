@@ -121,6 +121,17 @@ class Clock:
         until = setting.until if setting.until is not None and setting.until > self.now() else None
         self._go_on(replace(setting, paused=False, until=until))
 
+    def go_on_from(self, setting: Setting, mark: datetime) -> datetime:
+        """Go on as the clock of an earlier process did, which had come to `mark`; from when on ticks are still to fire.
+
+        Simulated time stood still meanwhile. Wall time did not: only what belongs to the running minute is not over.
+        """
+        if not setting.simulated:
+            return max(min(mark, self.began), self.began.replace(second=0, microsecond=0))
+        until = setting.until if setting.until is not None and setting.until >= mark else None
+        self.set(at=mark, speed=setting.speed, until=until, paused=setting.paused)
+        return mark
+
     def be_real(self) -> None:
         """Show wall time again, on a new line."""
         self._begin(Setting(), None)
