@@ -16,7 +16,7 @@ from workbench.events.schedule.schedules import Schedule, Target
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 RULE = Schedule("r#1", "arn:aws:events:us-east-1:123456789012:rule/r", "rate(1 hour)", Target("arn:f"), "v1")
-MADE_S = NOON.timestamp() + 600.7
+MADE_S = NOON.timestamp() + 600.5
 SCHEDULE = Schedule(
     "s",
     "arn:aws:scheduler:us-east-1:123456789012:schedule/default/s",
@@ -66,10 +66,18 @@ def test_a_rate_of_a_rule_fires_a_period_after_it_was_found() -> None:
 def test_a_rate_of_scheduler_fires_when_it_was_made_though_it_is_found_later() -> None:
     desk = Desk()
     desk.passes(timedelta(minutes=11))
-    made = NOON + timedelta(minutes=10)
+    made = NOON + timedelta(minutes=10, seconds=0.5)
     assert desk.read(SCHEDULE) == [made]
     assert desk.read(SCHEDULE) == []
     assert desk.passes(HOUR) == [made + HOUR]
+
+
+def test_what_is_made_in_the_second_in_which_the_clock_began_fires_at_once() -> None:
+    desk = Desk()
+    desk.floor = desk.done = NOON + timedelta(minutes=10, seconds=0.4)
+    desk.wall_s += 601
+    assert desk.read(SCHEDULE) == []
+    assert desk.passes(timedelta(0)) == [NOON + timedelta(minutes=10, seconds=0.5)]
 
 
 def test_what_was_made_before_the_platform_began_keeps_its_beat_and_makes_up_for_nothing() -> None:
