@@ -75,7 +75,7 @@ class Clock:
             return self.began if self._setting.simulated else self._pieces[0].read(wall_s)
         found = pieces[-1].read(wall_s)
         until = self._setting.until
-        return found if until is None or pieces[-1] is not self._pieces[-1] else min(found, max(until, pieces[-1].at))
+        return found if until is None or pieces[-1] is not self._pieces[-1] else min(found, until)
 
     def wall_s_until(self, moment: datetime) -> float:
         """How many seconds of wall time until `moment`; infinite if it never comes by itself."""
