@@ -45,6 +45,6 @@ def test_a_learner_follows_events_on_their_way(page: Page, lab: jupyter.Lab) -> 
     expect(trace.locator("tr", has_text="dead-lettered")).to_have_count(1)
     expect(trace.locator("tr", has_text="received").first).to_contain_text("9 others")
     expect(cell(page, "wb.charts.arrival(").locator(".js-plotly-plot")).to_be_visible()
-    expect(cell(page, "labs.side_by_side").locator("tr", has_text="Kinesis")).to_contain_text("the queue for failures")
+    expect(cell(page, "labs.side_by_side").locator("tr", has_text="Kinesis")).to_contain_text("queue for failures")
     expect(cell(page, "labs.proof(before, during)")).to_contain_text("Nothing is left")
     assert errors == []

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -75,6 +75,7 @@ class Flow:
 
     def __init__(self) -> None:
         self._steps: deque[Step] = deque()
+        self._accepted: OrderedDict[str, Step] = OrderedDict()  # by request
         self._ids = 0
         self._depths: dict[str, int] = {}
         self._followers: set[asyncio.Queue[dict[str, Any]]] = set()
@@ -97,15 +98,18 @@ class Flow:
         self._ids += len(step.events)
         while len(self._steps) > _KEPT or self._ids > _KEPT_IDS:
             self._ids -= len(self._steps.popleft().events)
-        self._pass_on(asdict(step))
+        if what is What.ACCEPTED and request:
+            self._accepted[request] = step
+            if len(self._accepted) > _KEPT:
+                self._accepted.popitem(last=False)
+        if self._followers:
+            self._pass_on(asdict(step))
 
     def delivered(self, delivery: Delivery) -> None:
         """Note how a try of an asynchronous invocation ended, with the events that it was accepted for."""
-        for of in reversed(self._steps):
-            if of.request == delivery.request and of.what is What.ACCEPTED:
-                break
-        else:
-            of = Step(0.0, What.ACCEPTED, "", delivery.function, ())  # accepted by an earlier platform, or by Invoke
+        of = self._accepted.get(delivery.request)
+        if of is None:  # accepted by an earlier platform, or by Invoke
+            of = Step(0.0, What.ACCEPTED, "", delivery.function, ())
         self.tell(
             What.FAILED if delivery.error else What.ANSWERED,
             of.source,

@@ -146,7 +146,7 @@ def failing(
 
     _until(over)
     lines = journal(desk)
-    return {way: (runs_of(lines, bad_order(way)), back[way] or "the queue for failures") for way in causes}
+    return {way: (runs_of(lines, bad_order(way)), back[way] or "queue for failures") for way in causes}
 
 
 def bad_order(way: str) -> str:
@@ -160,8 +160,8 @@ def sender_is_told(cause: Callable[[str], Any], order: str) -> str:
         answer = cause(order)
     except HTTPError as error:
         with error:
-            return f"the sender, as HTTP {error.code}"
-    return "the sender, as FunctionError" if isinstance(answer, dict) and "FunctionError" in answer else ""
+            return f"its sender (HTTP {error.code})"
+    return "its sender (FunctionError)" if isinstance(answer, dict) and "FunctionError" in answer else ""
 
 
 def take(platform: StandingPlatform, queue_url: str) -> list[str]:
@@ -216,13 +216,6 @@ def side_by_side(
         waits = "yes" if m.detail["waited"] and all(m.detail["waited"]) else "no"
         median = duration(percentile(m.samples, 50)) if m.samples else "-"
         rows.append([m.deployment, waits, str(most.get(m.deployment, 1)), str(runs), where, median])
-    columns = [
-        "way",
-        "sender waits",
-        "most in one run",
-        "runs of a failing one",
-        "the failure went to",
-        "cause to handler",
-    ]
+    columns = ["way", "sender waits", "most in a run", "runs of a bad one", "its failure went to", "to the handler"]
     html, text = table(columns, rows)
-    return Panel("Side by side, as measured here (the last column: medians)", html, text)
+    return Panel("Side by side, as measured here (last column: medians)", html, text)

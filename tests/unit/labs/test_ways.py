@@ -71,8 +71,8 @@ def test_what_the_sender_is_told() -> None:
     def refused(order: str) -> None:
         raise HTTPError(order, 500, "", {}, None)  # type: ignore[arg-type]
 
-    assert sender_is_told(refused, bad_order("HTTP")) == "the sender, as HTTP 500"
-    assert sender_is_told(lambda _: {"FunctionError": "Unhandled"}, "bad") == "the sender, as FunctionError"
+    assert sender_is_told(refused, bad_order("HTTP")) == "its sender (HTTP 500)"
+    assert sender_is_told(lambda _: {"FunctionError": "Unhandled"}, "bad") == "its sender (FunctionError)"
     assert sender_is_told(lambda _: {"MessageId": "1"}, "bad") == ""
     assert sender_is_told(lambda _: None, "bad") == ""
 
@@ -91,13 +91,13 @@ def test_who_waits_is_said_where_every_sample_agrees() -> None:
 
 
 def test_side_by_side_is_a_row_for_each_way() -> None:
-    panel = side_by_side([measured("SQS", False)], {"SQS": (2, "the queue for failures")}, {"SQS": 10})
+    panel = side_by_side([measured("SQS", False)], {"SQS": (2, "queue for failures")}, {"SQS": 10})
     assert re.split(r" {2,}", panel.text.splitlines()[-1]) == [
         "SQS",
         "no",
         "10",
         "2",
-        "the queue for failures",
+        "queue for failures",
         "2.0 ms",
     ]
 

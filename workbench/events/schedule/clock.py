@@ -75,7 +75,11 @@ class Clock:
             return self.began if self._setting.simulated else self._pieces[0].read(wall_s)
         found = pieces[-1].read(wall_s)
         until = self._setting.until
+<<<<<<< HEAD
         return found if until is None or pieces[-1] is not self._pieces[-1] else min(found, max(until, pieces[-1].at))
+=======
+        return found if until is None or pieces[-1] is not self._pieces[-1] else min(found, until)
+>>>>>>> six
 
     def wall_s_until(self, moment: datetime) -> float:
         """How many seconds of wall time until `moment`; infinite if it never comes by itself."""
@@ -121,6 +125,20 @@ class Clock:
         until = setting.until if setting.until is not None and setting.until > self.now() else None
         self._go_on(replace(setting, paused=False, until=until))
 
+<<<<<<< HEAD
+=======
+    def go_on_from(self, setting: Setting, mark: datetime) -> datetime:
+        """Go on as the clock of an earlier process did, which had come to `mark`; from when on ticks are still to fire.
+
+        Simulated time stood still meanwhile. Wall time did not: only what belongs to the running minute is not over.
+        """
+        if not setting.simulated:
+            return max(min(mark, self.began), self.began.replace(second=0, microsecond=0))
+        until = setting.until if setting.until is not None and setting.until >= mark else None
+        self.set(at=mark, speed=setting.speed, until=until, paused=setting.paused)
+        return mark
+
+>>>>>>> six
     def be_real(self) -> None:
         """Show wall time again, on a new line."""
         self._begin(Setting(), None)

@@ -177,7 +177,7 @@ def check_target(arn: str, *, what: str, allowed: tuple[str, ...], region: str, 
     if service != "lambda" and not endpoint:
         raise invalid(
             f"The {what} {arn} cannot be reached: this platform was started without AWS services beside it. Start it "
-            "with --aws-endpoint URL (for example that of a moto server), or name a function of this platform."
+            "with --aws, or with --aws-endpoint URL where others answer; or name a function of this platform."
         )
 
 

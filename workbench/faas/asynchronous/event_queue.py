@@ -246,7 +246,7 @@ class EventQueue:
             try:
                 async with self._sending:
                     if self._send is None:
-                        raise RuntimeError("the platform was started without --aws-endpoint")
+                        raise RuntimeError("the platform was started without --aws or --aws-endpoint")
                     await self._send(message)
                 break
             except Exception as error:

@@ -17,7 +17,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.exceptions import ClientError
 from botocore.httpsession import URLLib3Session
 
-from tests.functional.events.embedded.sink import client
+from tests.functional.events.embedded.sink import Sink, client
 from tests.functional.faas.platform import Platform, alive, eventually, zipped
 from tests.needs import needs
 from workbench.faas.functions.function import ACCOUNT
@@ -113,6 +113,28 @@ def test_the_process_listens_for_this_user_alone(platform: Platform) -> None:
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
 
 
+def test_queues_and_streams_beside_the_platform_are_read(platform: Platform, sink: Sink) -> None:
+    sqs, kinesis, tables = (client(platform, service) for service in ("sqs", "kinesis", "dynamodb"))
+    url = sqs.create_queue(QueueName="read")["QueueUrl"]
+    kinesis.create_stream(StreamName="read", ShardCount=1)
+    table = tables.create_table(
+        TableName="read",
+        KeySchema=[{"AttributeName": "k", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "k", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
+    )["TableDescription"]
+    of = f"us-east-1:{ACCOUNT}"
+    for arn in (f"arn:aws:sqs:{of}:read", f"arn:aws:kinesis:{of}:stream/read", table["LatestStreamArn"]):
+        start = {} if ":sqs:" in arn else {"StartingPosition": "TRIM_HORIZON"}
+        platform.client.create_event_source_mapping(FunctionName=sink.name, EventSourceArn=arn, **start)
+    sqs.send_message(QueueUrl=url, MessageBody="hello")
+    kinesis.put_record(StreamName="read", Data=b"x", PartitionKey="a")
+    tables.put_item(TableName="read", Item={"k": {"S": "1"}})
+    read = sorted(event["Records"][0]["eventSource"] for event in sink.events(3))
+    assert read == ["aws:dynamodb", "aws:kinesis", "aws:sqs"]
+
+
 @needs("namespaces")
 def test_a_boxed_function_reaches_them_with_plain_boto3() -> None:
     code = zipped(app="import boto3\n\ndef handler(event, _):\n    boto3.client('s3').put_object(**event)\n")
@@ -132,6 +154,16 @@ def test_all_of_it_ends_with_a_platform_that_is_killed() -> None:
         doomed.process.wait()
         eventually(lambda: not alive(inside.pid))
         eventually(lambda: not directory.exists())
+
+
+def test_when_the_services_end_by_themselves_requests_say_so() -> None:
+    with Platform("--aws") as left:
+        (inside,) = _inside(left)
+        client(left, "s3").list_buckets()
+        inside.kill()
+        eventually(lambda: not alive(inside.pid))
+        with pytest.raises(ClientError, match="Start the platform anew"):
+            client(left, "s3").list_buckets()
 
 
 def test_without_them_the_answer_says_how_to_get_them() -> None:
