@@ -6,11 +6,7 @@ import json
 import signal
 from collections import Counter
 from collections.abc import Iterator
-<<<<<<< HEAD
-from datetime import UTC, datetime
-=======
 from datetime import UTC, datetime, timedelta
->>>>>>> six
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -30,11 +26,7 @@ def handler(event, context):
         book.write(json.dumps([context.aws_request_id, event]) + "\\n")
 """
 )
-<<<<<<< HEAD
-FAST = 86400  # a day in a second
-=======
 FAST = 3 * 86400  # three days in a second
->>>>>>> six
 FEW = ("--account-concurrency", "3")  # instances: a burst of ticks need not start one each
 
 
@@ -137,15 +129,6 @@ def test_a_simulated_day_fires_each_rule_as_often_as_it_should(bench: Bench) -> 
             "123456789012",
         )
         assert event["detail"] == {}
-<<<<<<< HEAD
-    bench.clock("POST", "clock/resume")  # on through the weekend
-    bench.clock("PUT", until="2026-03-30T00:00:00Z")
-    bench.ran()
-    assert Counter(event["resources"][0] for event in read(book)) == {nine: 1, hourly: 71}
-    told = bench.steps(nine)
-    assert told[0]["what"] == "accepted"
-    assert told[0]["events"] == [event["id"] for event in read(book) if event["resources"] == [nine]]
-=======
     bench.clock("PUT", until="2026-03-30T00:00:00Z")  # on through the weekend
     bench.ran()
     assert Counter(event["resources"][0] for event in read(book)) == {nine: 1, hourly: 71}
@@ -154,7 +137,6 @@ def test_a_simulated_day_fires_each_rule_as_often_as_it_should(bench: Bench) -> 
     assert (
         told[0]["events"] == told[-1]["events"] == [event["id"] for event in read(book) if event["resources"] == [nine]]
     )
->>>>>>> six
 
 
 def test_where_the_clocks_change_a_schedule_skips_or_does_not_repeat(bench: Bench) -> None:
@@ -277,8 +259,6 @@ def test_the_clock_answers_and_refuses(bench: Bench) -> None:
     assert not bench.clock("DELETE")["simulated"]
 
 
-<<<<<<< HEAD
-=======
 def test_by_wall_time_a_schedule_fires_when_it_is_time(bench: Bench) -> None:
     function, book = bench.keeper("wall")
     bench.clock("DELETE")
@@ -291,7 +271,6 @@ def test_by_wall_time_a_schedule_fires_when_it_is_time(bench: Bench) -> None:
     assert not bench.clock("GET")["simulated"]
 
 
->>>>>>> six
 @pytest.mark.timeout(120)
 def test_a_kill_in_the_middle_of_a_day_loses_and_doubles_nothing(tmp_path: Path) -> None:
     with Aws() as aws:
@@ -304,11 +283,7 @@ def test_a_kill_in_the_middle_of_a_day_loses_and_doubles_nothing(tmp_path: Path)
             queue = aws.queue("killed")
             bench.rule("often", "cron(0/10 * * * ? *)", {"Id": "f", "Arn": function}, {"Id": "q", "Arn": queue.arn})
             bench.schedule("rate", "rate(1 hour)", function)
-<<<<<<< HEAD
-            bench.clock("PUT", at="2026-03-27T00:00:00Z", until="2026-03-28T00:00:00Z", speed=FAST / 4)
-=======
             bench.clock("PUT", at="2026-03-27T00:00:00Z", until="2026-03-28T00:00:00Z", speed=FAST / 12)
->>>>>>> six
             eventually(lambda: bench.clock("GET")["fired_until"] > "2026-03-27T08")
         finally:
             platform.stop(signal.SIGKILL)

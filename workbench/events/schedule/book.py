@@ -118,18 +118,10 @@ def _known(schedule: Schedule, before: Known | None, clock: Clock, now: datetime
     if before is not None and (before.version, before.enabled) == _state(schedule):
         return before  # from an earlier process
     changed = now if schedule.changed_s is None else clock.at(schedule.changed_s)
-<<<<<<< HEAD
-    since = max(changed, floor).replace(microsecond=0)
-    if before is None:
-        created = now if schedule.created_s is None else clock.at(schedule.created_s)
-        anchor = created.replace(microsecond=0)
-        return Known(schedule.version, schedule.expression, schedule.enabled, anchor, min(since, now))
-=======
     since = max(changed, floor)
     if before is None:
         created = now if schedule.created_s is None else clock.at(schedule.created_s)
         return Known(schedule.version, schedule.expression, schedule.enabled, created, min(since, now))
->>>>>>> six
     anchor = before.anchor if before.expression == schedule.expression else since
     return Known(schedule.version, schedule.expression, schedule.enabled, anchor, min(since, now), before.fired)
 

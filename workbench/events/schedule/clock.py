@@ -75,11 +75,7 @@ class Clock:
             return self.began if self._setting.simulated else self._pieces[0].read(wall_s)
         found = pieces[-1].read(wall_s)
         until = self._setting.until
-<<<<<<< HEAD
-        return found if until is None or pieces[-1] is not self._pieces[-1] else min(found, max(until, pieces[-1].at))
-=======
         return found if until is None or pieces[-1] is not self._pieces[-1] else min(found, until)
->>>>>>> six
 
     def wall_s_until(self, moment: datetime) -> float:
         """How many seconds of wall time until `moment`; infinite if it never comes by itself."""
@@ -125,8 +121,6 @@ class Clock:
         until = setting.until if setting.until is not None and setting.until > self.now() else None
         self._go_on(replace(setting, paused=False, until=until))
 
-<<<<<<< HEAD
-=======
     def go_on_from(self, setting: Setting, mark: datetime) -> datetime:
         """Go on as the clock of an earlier process did, which had come to `mark`; from when on ticks are still to fire.
 
@@ -138,7 +132,6 @@ class Clock:
         self.set(at=mark, speed=setting.speed, until=until, paused=setting.paused)
         return mark
 
->>>>>>> six
     def be_real(self) -> None:
         """Show wall time again, on a new line."""
         self._begin(Setting(), None)

@@ -3,11 +3,7 @@
     GET clock             {"at", "simulated", "speed", "paused", "until", "fired_until", "next", "schedules"}
     PUT clock             {"at": "2026-03-29T00:00:00Z", "speed": 86400, "until": "2026-03-30T00:00:00Z",
                           "paused": false}: each is optional, `speed` is simulated seconds in a second, at `until` it
-<<<<<<< HEAD
-                          comes to stand
-=======
                           comes to stand, and unless `paused` it goes on
->>>>>>> six
     POST clock/pause      it stands
     POST clock/resume     it goes on
     DELETE clock          wall time again

@@ -34,10 +34,7 @@ from workbench.faas.operations.context import Table
 
 _REFRESH_S = 1.0
 _LONGEST_PAUSE_S = 1.0
-<<<<<<< HEAD
-=======
 _PATIENCE_S = 2.0
->>>>>>> six
 _SHORTEST_PAUSE_S = 0.01
 _AFTER_AN_ERROR_S = 1.0
 
@@ -67,19 +64,8 @@ class Schedules:
     async def resume(self) -> None:
         """Go on from what the disk says, and begin to fire."""
         stopped = self._memory.stopped()
-<<<<<<< HEAD
-        if stopped is not None and stopped.setting.simulated:
-            went = stopped.setting
-            until = went.until if went.until is not None and went.until >= stopped.mark else None
-            self._clock.set(at=stopped.mark, speed=went.speed, until=until, paused=went.paused)
-        now = self._clock.began
-        if stopped is not None and not stopped.setting.simulated:
-            now = now.replace(second=0, microsecond=0)
-        self._floor = self._done = now
-=======
         start = self._clock.began if stopped is None else self._clock.go_on_from(stopped.setting, stopped.mark)
         self._floor = self._done = start
->>>>>>> six
         self._book.known = self._memory.known()
         self._delivery.resume()
         if self._host.context.aws.endpoint:
@@ -89,18 +75,12 @@ class Schedules:
         """Fire nothing more."""
         if not self._tasks:
             return
-<<<<<<< HEAD
-        async with self._turning:  # a step is finished first
-            await self._end()
-            await self._memory.write([self._clock_kept()])
-=======
         try:
             async with asyncio.timeout(_PATIENCE_S), self._turning:  # a step is finished first
                 await self._end()
                 await self._memory.write([self._clock_kept()])
         except TimeoutError:  # the AWS endpoint hangs
             await self._end()
->>>>>>> six
 
     async def close(self) -> None:
         """End deliveries, too; they go on at the next start."""

@@ -111,8 +111,6 @@ def test_at_any_speed_each_tick_comes_once(some: list[Entry], moves: list[tuple[
     assert found == all_due(some, MIDNIGHT, done)
 
 
-<<<<<<< HEAD
-=======
 def test_what_is_due_at_the_same_moment_comes_together_however_few_are_asked_for() -> None:
     some = [entry("rate(1 hour)", key) for key in ("a", "b", "c")]
     ticks, upto = due(some, MIDNIGHT, MIDNIGHT + timedelta(days=1), most=1)
@@ -120,7 +118,6 @@ def test_what_is_due_at_the_same_moment_comes_together_however_few_are_asked_for
     assert MIDNIGHT < upto < MIDNIGHT + timedelta(hours=1)
 
 
->>>>>>> six
 def test_a_flexible_window_delays_each_tick_by_less_than_it_and_always_alike() -> None:
     flexible = entry("rate(1 hour)", window_min=15)
     ticks = all_due([flexible], MIDNIGHT, MIDNIGHT + timedelta(days=2))
