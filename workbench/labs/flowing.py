@@ -43,8 +43,6 @@ class Flow:
 
         self._live = LiveFigure()
         self._handle: Any = display(widgets.VBox([self._live.figure]), display_id=True)  # type: ignore[no-untyped-call]
-        now = self._platform.request("GET", "/_workbench/flow")["steps"]
-        self._before = len(now)
         self._began_s = time.time()
         self._following: Following = self._platform.follow("/_workbench/flow?follow")
         self._thread = threading.Thread(target=self._listen, daemon=True)

@@ -18,6 +18,7 @@ from werkzeug.serving import BaseWSGIServer, make_server
 from workbench.events.embedded.inside.outbox import Outbox
 from workbench.events.embedded.inside.seam import replace
 from workbench.events.embedded.inside.turn import Turn
+from workbench.events.embedded.sockets import reachable
 
 Environ = dict[str, Any]
 Start = Callable[[str, list[tuple[str, str]]], Any]
@@ -90,7 +91,7 @@ class _Quiet(MotoRequestHandler):
 
 def make(path: str, outbox: Outbox) -> BaseWSGIServer:
     """The server, listening on a Unix socket."""
-    return make_server(f"unix://{path}", 0, Application(outbox), threaded=True, request_handler=_Quiet)
+    return make_server(f"unix://{reachable(path)}", 0, Application(outbox), threaded=True, request_handler=_Quiet)
 
 
 def _access_key(environ: Environ) -> str:
