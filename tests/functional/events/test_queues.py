@@ -228,7 +228,7 @@ def test_a_queue_made_anew_is_read_on(aws: Aws, platform: Platform, seen: Seen) 
         return said.startswith("PROBLEM: ")
 
     eventually(says)
-    TestQueue(aws, "again").send("back")
+    TestQueue(aws, queue.name, exactly=True).send("back")
     eventually(lambda: seen.bodies() == ["back"])
 
 
@@ -242,7 +242,7 @@ def test_what_is_under_way_when_the_platform_is_told_to_end_is_finished_and_dele
         eventually(seen.calls)
         with ThreadPoolExecutor(1) as aside:
             ended = aside.submit(ending.stop)
-            later = TestQueue(aws, "ending").send("too late")
+            later = queue.send("too late")
             go.touch()
             assert ended.result() == 0
     assert [record["messageId"] for record in seen.records()][:1] == [sent]
