@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from workbench.comparison import compare
     from workbench.deployment import Deployment
     from workbench.deployments import deploy
+    from workbench.deployments.standing import platform
     from workbench.errors import WorkbenchError
+    from workbench.events.http import gateway
     from workbench.image import image_context
     from workbench.invocation import InvocationResult, Phases
     from workbench.package import Package
@@ -44,8 +46,10 @@ __all__ = [
     "deploy",
     "doctor",
     "experiments",
+    "gateway",
     "image_context",
     "labs",
+    "platform",
     "runs",
     "sample",
     "statistics",
@@ -68,7 +72,9 @@ _HOMES = {
     "compare": "comparison",
     "deploy": "deployments",
     "doctor": "capabilities:find",
+    "gateway": "events.http:gateway",
     "image_context": "image",
+    "platform": "deployments.standing:platform",
     "sample": "samples",
 }
 

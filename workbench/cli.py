@@ -89,12 +89,13 @@ def serve(
     aws_endpoint: Annotated[
         str, typer.Option(help="URL where S3, SQS, SNS and EventBridge answer, such as that of a moto server.")
     ] = "",
+    aws: Annotated[bool, typer.Option("--aws", help="Run S3, DynamoDB, Kinesis, SQS, SNS, ... beside it.")] = False,
 ) -> None:
     """Run the local Lambda-compatible platform until it is interrupted."""
     from workbench.faas import serve as platform
 
     more: dict[str, Any] = {}
-    if aws_endpoint:
+    if aws or aws_endpoint:
         from workbench.events import beside
 
         more["beside"] = beside
@@ -107,8 +108,36 @@ def serve(
         cold_start=cold_start,
         idle_expiry_s=idle_expiry_s,
         aws_endpoint=aws_endpoint,
+        aws=aws,
         **more,
     )
+
+
+@app.command()
+def invoke(
+    function: Annotated[str, typer.Argument(help="A function's name or ARN.")],
+    payload: Annotated[str, typer.Argument(help="JSON; @FILE reads it from a file, - from stdin.")] = "",
+    asynchronous: Annotated[
+        bool, typer.Option("--async", help="Do not wait: print the accepted event's request id.")
+    ] = False,
+    qualifier: Annotated[str, typer.Option(help="A version or an alias.")] = "",
+    log: Annotated[bool, typer.Option("--log", help="Print the end of the invocation's log to stderr.")] = False,
+    endpoint: Annotated[
+        str,
+        typer.Option(
+            help="The platform's URL; default: AWS_ENDPOINT_URL_LAMBDA, AWS_ENDPOINT_URL, or the one you run."
+        ),
+    ] = "",
+    access_key: Annotated[str, typer.Option(help="Default: that platform's, or AWS_ACCESS_KEY_ID.")] = "",
+    secret_key: Annotated[str, typer.Option(help="Default: that platform's, or AWS_SECRET_ACCESS_KEY.")] = "",
+    region: Annotated[str, typer.Option(help="Default: that platform's, or AWS_REGION.")] = "",
+) -> None:
+    """Invoke a function of a running platform and print its answer."""
+    from workbench import invoke_job
+
+    content = invoke_job.read_payload(payload)
+    access = invoke_job.find(endpoint, access_key, secret_key, region)
+    invoke_job.run(access, function, content, qualifier=qualifier, event=asynchronous, log=log)
 
 
 @app.command()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 from workbench.instance import InstanceEvent, InstanceView
 from workbench.invocation import InvocationResult, Target
@@ -74,3 +75,21 @@ class Deployment(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What signs requests to an endpoint."""
+
+    access_key_id: str
+    secret_access_key: str
+    region: str
+
+
+@runtime_checkable
+class Signed(Protocol):
+    """A deployment whose endpoint takes signed requests only: `targets()` are signed, for five minutes."""
+
+    @property
+    def credentials(self) -> Credentials:
+        """What signs them anew."""

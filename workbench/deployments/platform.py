@@ -45,6 +45,17 @@ class Access:
             config=Config(retries={"max_attempts": 0}, read_timeout=timeout_s, max_pool_connections=50),
         )
 
+    def client_of(self, service: str) -> Any:
+        """An ordinary boto3 client of another AWS service at the same endpoint ("s3"), with boto3's own retries."""
+        make: Any = boto3.client  # its types know services by literal names only
+        return make(
+            service,
+            endpoint_url=self.endpoint,
+            aws_access_key_id=self.access_key_id,
+            aws_secret_access_key=self.secret_access_key,
+            region_name=self.region,
+        )
+
     def signed(
         self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None
     ) -> AWSPreparedRequest:
@@ -56,15 +67,20 @@ class Access:
 
 
 class Platform:
-    """`workbench serve` as a child of this process; it ends, with all it started, when this process does."""
+    """`workbench serve` as a child of this process; it ends, with all it started, when this process does.
 
-    def __init__(self, isolation: str, idle_expiry_s: float | None = None) -> None:
+    With `aws` the embedded AWS services run beside it.
+    """
+
+    def __init__(self, isolation: str, idle_expiry_s: float | None = None, *, aws: bool = False) -> None:
         session_dir()  # made here, so that it is this process that removes it
         self._lifeline_read, self._lifeline = os.pipe()
         environment = {**os.environ, VARIABLE: session_id(), "WORKBENCH_LIFELINE_FD": str(self._lifeline_read)}
         command = [sys.executable, "-m", "workbench.cli", "serve", "--port", "0", "--isolation", isolation]
         if idle_expiry_s is not None:
             command += ["--idle-expiry-s", str(idle_expiry_s)]
+        if aws:
+            command.append("--aws")
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -113,10 +129,10 @@ class Platform:
         """The platform's process."""
         return self._process.pid
 
-    def request(self, method: str, path: str) -> Any:
+    def request(self, method: str, path: str, body: bytes = b"") -> Any:
         """The JSON answer to one of the platform's own requests (`/_workbench/...`)."""
         try:
-            answer = self._http.send(self.access.signed(method, path))
+            answer = self._http.send(self.access.signed(method, path, body))
         except HTTPClientError as error:
             raise DeploymentError(
                 f"The serverless platform does not answer ({error}). It last said:\n{self.last_words()}"

@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError, WaiterError
 
+from workbench.deployment import Credentials
 from workbench.deployments.platform import Platform
 from workbench.errors import DeploymentError, HandlerError, InvocationError, InvocationTimeout, Throttled
 from workbench.instance import InstanceEvent, InstanceState, InstanceView
@@ -72,6 +73,12 @@ class ServerlessDeployment:
     def endpoint(self) -> str:
         """The platform's address, as boto3's `endpoint_url` takes it."""
         return self._platform.access.endpoint
+
+    @property
+    def credentials(self) -> Credentials:
+        """What the platform takes signatures of; `targets` are signed for five minutes only."""
+        access = self._platform.access
+        return Credentials(access.access_key_id, access.secret_access_key, access.region)
 
     def invoke(self, payload: Any) -> InvocationResult:
         """Invoke RequestResponse through boto3, with the log's tail."""

@@ -1,4 +1,4 @@
-"""`python -m workbench.events`: the platform with its companions, with all options of `workbench.faas.serve`."""
+"""`python -m workbench.events`: the platform with its companions; options as of `python -m workbench.faas.serve`."""
 
 from __future__ import annotations
 

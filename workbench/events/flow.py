@@ -1,5 +1,7 @@
 """What became of each event, step by step: source, queue, batch, instance, result. The last 20,000 steps, in memory.
 
+There are fewer where they are of large batches.
+
 Below `/_workbench/`, signed:
 
     GET flow              {"steps": [Step's fields], "depths": {source: how many wait}}
@@ -13,18 +15,20 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 from urllib.parse import parse_qs
 
+from workbench.faas.companion import Delivery
 from workbench.faas.front.api_model import Answer
 from workbench.faas.front.http_front import Streamed
 from workbench.faas.operations.context import Table
 
 _KEPT = 20_000
+_KEPT_IDS = 400_000  # of all steps together: a step may be of a batch of 10,000 records
 _BEAT_S = 15.0
 _WAITING = 10_000
 
@@ -70,7 +74,9 @@ class Flow:
     operations: Table = {}  # noqa: RUF012 -- none: it has no word in Lambda's API
 
     def __init__(self) -> None:
-        self._steps: deque[Step] = deque(maxlen=_KEPT)
+        self._steps: deque[Step] = deque()
+        self._accepted: OrderedDict[str, Step] = OrderedDict()  # by request
+        self._ids = 0
         self._depths: dict[str, int] = {}
         self._followers: set[asyncio.Queue[dict[str, Any]]] = set()
 
@@ -89,7 +95,31 @@ class Flow:
         """Note a step of some events, now."""
         step = Step(time.time(), what, source, function, tuple(events), batch, request, instance, detail)
         self._steps.append(step)
-        self._pass_on(asdict(step))
+        self._ids += len(step.events)
+        while len(self._steps) > _KEPT or self._ids > _KEPT_IDS:
+            self._ids -= len(self._steps.popleft().events)
+        if what is What.ACCEPTED and request:
+            self._accepted[request] = step
+            if len(self._accepted) > _KEPT:
+                self._accepted.popitem(last=False)
+        if self._followers:
+            self._pass_on(asdict(step))
+
+    def delivered(self, delivery: Delivery) -> None:
+        """Note how a try of an asynchronous invocation ended, with the events that it was accepted for."""
+        of = self._accepted.get(delivery.request)
+        if of is None:  # accepted by an earlier platform, or by Invoke
+            of = Step(0.0, What.ACCEPTED, "", delivery.function, ())
+        self.tell(
+            What.FAILED if delivery.error else What.ANSWERED,
+            of.source,
+            of.function,
+            of.events,
+            batch=of.batch,
+            request=delivery.request,
+            instance=delivery.instance,
+            detail=delivery.error[:500],
+        )
 
     def depth(self, source: str, waiting: int) -> None:
         """Note how many events wait at a source."""

@@ -19,6 +19,8 @@ from workbench.events.mapping_record import MappingRecord, kept
 from workbench.events.mapping_settings import service_of
 from workbench.events.mapping_tags import MappingTags
 from workbench.events.queues import start_queue_poller
+from workbench.events.streams import start_dynamodb_poller, start_kinesis_poller
+from workbench.events.streams.checkpoints import forget
 from workbench.faas.asynchronous import destinations
 from workbench.faas.aws_errors import AwsError, invalid
 from workbench.faas.companion import Host
@@ -30,7 +32,11 @@ from workbench.faas.operations.context import Input, Output, Table
 from workbench.faas.operations.paging import page
 from workbench.faas.operations.tags import check_tags
 
-POLLERS: dict[str, StartPoller] = {"sqs": start_queue_poller}
+POLLERS: dict[str, StartPoller] = {
+    "sqs": start_queue_poller,
+    "kinesis": start_kinesis_poller,
+    "dynamodb": start_dynamodb_poller,
+}
 """By the service that a source's ARN names: sqs, kinesis, dynamodb."""
 
 _PAGE = 100
@@ -219,6 +225,7 @@ class Mappings:
             await poller.stop()
             entry.poller = None
         if entry.state == "Deleting":
+            await self._host.context.storage.write([forget(entry.record.uuid)])
             self._entries.pop(entry.record.uuid, None)
             return
         self._start(entry)

@@ -12,6 +12,7 @@ from workbench.experiments.cost import cost
 from workbench.experiments.delivery import delivery
 from workbench.experiments.elasticity import Elasticity, demand, elasticity
 from workbench.experiments.flow import Flow, flow
+from workbench.experiments.gateway_adds import gateway_adds
 from workbench.experiments.image_build import image_build
 from workbench.experiments.isolation import isolation
 from workbench.experiments.isolation_matrix import isolation_matrix
@@ -37,6 +38,7 @@ __all__ = [
     "demand",
     "elasticity",
     "flow",
+    "gateway_adds",
     "image_build",
     "isolation",
     "isolation_matrix",

@@ -5,17 +5,33 @@ The platform knows none of them. Whoever starts it hands over a `Beside`, which 
 
 from __future__ import annotations
 
+import hmac
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from workbench.faas.credentials import Keyring
 from workbench.faas.front.api_model import Answer
 from workbench.faas.front.http_front import Streamed
+from workbench.faas.functions.storage import Statement
 from workbench.faas.operations import Context, Operations
 from workbench.faas.operations.context import Table
 from workbench.faas.running.calls import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One try of an asynchronous invocation: the function ran, or with an empty `instance` it did not."""
+
+    request: str
+    function: str  # its name
+    instance: str
+    error: str  # empty when the handler answered
+
+
+Watch = Callable[[Delivery], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +39,14 @@ class Host:
     """What a companion may use of its platform."""
 
     operations: Operations
+    keys: Keyring
+    embedded: bool = False  # the AWS services shall run beside the platform (`--aws`)
+    watchers: list[Watch] = field(default_factory=list)  # are told how asynchronous invocations ended
+
+    def is_owner(self, access_key: str, secret: str) -> bool:
+        """Whether these are the platform's own access key and its secret, for a protocol that cannot sign."""
+        key = self.keys.find(access_key, "")
+        return key is not None and not key.owner and hmac.compare_digest(key.secret.encode(), secret.encode())
 
     @property
     def context(self) -> Context:
@@ -39,14 +63,21 @@ class Host:
             target.function, payload, request=request or str(uuid.uuid4()), arn=target.invoked_arn
         )
 
-    async def accept(self, function: str, payload: bytes) -> str:
+    async def accept(self, function: str, payload: bytes, along: Sequence[Statement] = ()) -> str:
         """Put an asynchronous invocation on disk; its id. When this returns, it will be delivered at least once.
+
+        What goes `along` is carried out in the same transaction.
 
         Raises AwsError when there is no such function.
         """
         target = self.operations.resolve(function, None)
         qualifier = [*target.invoked_arn.split(":"), ""][7]
-        return await self.context.events.accept(target.function.name, payload, "", qualifier)
+        return await self.context.events.accept(target.function.name, payload, "", qualifier, along)
+
+    def delivered(self, delivery: Delivery) -> None:
+        """Tell all watchers."""
+        for watch in self.watchers:
+            watch(delivery)
 
     @staticmethod
     def now_s() -> float:

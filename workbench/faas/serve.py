@@ -27,13 +27,16 @@ import uvloop
 
 from workbench.cleaning import next_start
 from workbench.errors import DeploymentError, WorkbenchError
+from workbench.faas.announced import announced
 from workbench.faas.asynchronous.aws_client import AwsClients
 from workbench.faas.asynchronous.destinations import Attempt
 from workbench.faas.asynchronous.event_queue import EventQueue
 from workbench.faas.asynchronous.event_store import EventStore, StoredEvent
-from workbench.faas.companion import Beside, Host
+from workbench.faas.aws_errors import AwsError
+from workbench.faas.companion import Beside, Delivery, Host
 from workbench.faas.credentials import Keyring
 from workbench.faas.front.api_model import ApiModel
+from workbench.faas.front.aws_services import AwsServices, OtherServices
 from workbench.faas.front.control_api import MAX_BODY, ControlApi
 from workbench.faas.front.http_front import Front
 from workbench.faas.front.metrics import Metrics
@@ -79,6 +82,7 @@ class Options:
     billing: str = TODAY.name
     grace_s: float = 5.0
     aws_endpoint: str = ""
+    aws: bool = False
 
 
 def default_account_concurrency() -> int:
@@ -109,6 +113,10 @@ def run(
     if host not in (HOST, "localhost"):
         raise DeploymentError(f"The platform listens on {HOST} only, because it runs code for whoever reaches it.")
     options = Options(port, isolation, access_key, secret_key, state, **more)
+    if options.aws and options.aws_endpoint:
+        raise DeploymentError(
+            "--aws runs the AWS services beside the platform, --aws-endpoint names others: give one of them."
+        )
     owner = VARIABLE not in os.environ
     next_start.clean_once()
     os.environ[VARIABLE] = session_id()
@@ -155,14 +163,19 @@ async def _serve(options: Options, beside: Beside) -> bool:
         stack.push_async_callback(supervisor.close)
 
         async def deliver(event: StoredEvent) -> Attempt:
-            target = operations.resolve(event.function, event.qualifier or None)
-            outcome = await supervisor.invoke(
-                target.function,
-                event.payload,
-                request=event.id,
-                client_context=event.client_context,
-                arn=target.invoked_arn,
-            )
+            try:
+                target = operations.resolve(event.function, event.qualifier or None)
+                outcome = await supervisor.invoke(
+                    target.function,
+                    event.payload,
+                    request=event.id,
+                    client_context=event.client_context,
+                    arn=target.invoked_arn,
+                )
+            except AwsError as error:
+                host.delivered(Delivery(event.id, event.function, "", error.code))
+                raise
+            host.delivered(Delivery(event.id, event.function, outcome.instance, outcome.error or ""))
             return Attempt(target.function.number, outcome.payload.decode("utf-8", "replace"), outcome.error)
 
         events = EventQueue(
@@ -176,12 +189,17 @@ async def _serve(options: Options, beside: Beside) -> bool:
         operations = Operations(options.region, supervisor, storage, events, aws, concurrency, secret_key)
         verifier = Verifier(keys, options.region)
         metrics = Metrics(supervisor, events.counts)
-        companions = beside(Host(operations))
+        host = Host(operations, keys, embedded=options.aws)
+        companions = beside(host)
         for companion in companions:
             stack.push_async_callback(companion.close)
             operations.table.update(companion.operations)
         private = PrivateApi(operations, supervisor, events, metrics, keys, storage.archive, isolation, companions)
-        api = ControlApi(ApiModel(), verifier, operations, supervisor, events, private)
+        services = next((each for each in companions if isinstance(each, AwsServices)), None)
+        if options.aws and services is None:
+            raise DeploymentError("Start it with `workbench serve --aws`, or `python -m workbench.events --aws`.")
+        others = OtherServices(verifier, services, options.aws_endpoint)
+        api = ControlApi(ApiModel(), verifier, operations, supervisor, events, private, others)
         urls = UrlServer(operations.resolve, supervisor, verifier, operations.context.attachments, options.region)
         stack.push_async_callback(urls.close)
         operations.context.open_url = urls.open
@@ -191,6 +209,8 @@ async def _serve(options: Options, beside: Beside) -> bool:
         front, endpoint = await _listen(api, options.port, stack)
         stack.push_async_callback(supervisor.close)  # before the connections are: whoever still waits is told
         endpoints.platform = endpoint
+        if services is not None:
+            endpoints.others = aws.endpoint = endpoint
         operations.listens_at(endpoint)
         events.resume()
         for companion in companions:
@@ -201,6 +221,7 @@ async def _serve(options: Options, beside: Beside) -> bool:
             "secret_access_key": secret_key,
             "region": options.region,
         }
+        stack.enter_context(announced(access))
         print(json.dumps(access), flush=True)
         # What is here now stays: to look for garbage in it every few hundred requests would be a tenth of the work.
         gc.collect()
@@ -319,6 +340,7 @@ def main(arguments: list[str] | None = None, beside: Beside = lambda _: ()) -> i
         metavar="URL",
         help="Where S3, SQS, SNS and EventBridge answer, such as moto's server.",
     )
+    parser.add_argument("--aws", action="store_true", help="Run these services beside the platform.")
     parser.add_argument("--grace-s", type=float, default=5.0, help="How long what runs may go on after SIGTERM.")
     try:
         run(beside=beside, **vars(parser.parse_args(arguments)))

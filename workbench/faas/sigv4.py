@@ -1,62 +1,45 @@
 """Is a request signed with a key of ours? Answered by computing its signature anew and comparing.
 
 How a request becomes a signature: AWS General Reference, "Signature Version 4 signing process". The path is encoded
-once more than it is on the wire, as for every service but S3.
+once more than it is on the wire, as for every service but S3. A signature in the query is a presigned URL's.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-import re
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Protocol
-from urllib.parse import quote, unquote_plus
+from urllib.parse import quote, unquote_plus, urlsplit
 
 from botocore.utils import normalize_url_path
 
+from workbench.faas import sigv2
 from workbench.faas.aws_errors import AwsError
+from workbench.faas.claims import LONGEST_S, Claim, Signed, SignedRequest, claim_of
 from workbench.faas.credentials import Key, Keyring
 
+__all__ = ["Claim", "Signed", "SignedForAnother", "SignedRequest", "Verifier"]
+
 SERVICE = "lambda"
+S3 = "s3"
 MAX_SKEW_S = 300
 """AWS takes a signature for five minutes around its time (AWS General Reference, "Signature Version 4")."""
 
 _REMEMBERED = 4096
-_AUTHORIZATION = re.compile(
-    r"AWS4-HMAC-SHA256\s+Credential=(?P<key>[^/,\s]+)/(?P<date>\d{8})/(?P<region>[^/,]+)/(?P<service>[^/,]+)/aws4_request,"
-    r"\s*SignedHeaders=(?P<signed>[^,\s]+),\s*Signature=(?P<signature>[0-9a-f]{64})"
-)
 
 
-class Signed(Protocol):
-    """What of a request a signature covers; `target` is its still encoded path with query."""
+class SignedForAnother(AwsError):
+    """The request is signed for another service than Lambda; nothing of it is verified yet."""
 
-    @property
-    def method(self) -> str: ...
-    @property
-    def target(self) -> str: ...
-    @property
-    def headers(self) -> Mapping[str, str]: ...
-    @property
-    def raw_headers(self) -> Sequence[tuple[bytes, bytes]]: ...
-    @property
-    def body(self) -> bytes: ...
-
-
-@dataclass(frozen=True, slots=True)
-class SignedRequest:
-    """A request of another HTTP server's, as `Signed` has it."""
-
-    method: str
-    target: str
-    headers: Mapping[str, str]
-    raw_headers: tuple[tuple[bytes, bytes], ...]
-    body: bytes
+    def __init__(self, claim: Claim, region: str) -> None:
+        super().__init__(
+            "InvalidSignatureException",
+            f"Credential should be scoped to {region}/{SERVICE}, not {claim.region}/{claim.service}.",
+        )
+        self.claim = claim
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,61 +78,105 @@ class Verifier:
 
     def names_a_key(self, request: Signed) -> bool:
         """Whether the request says that it is signed with a key of ours; its body is not needed for that."""
-        match = _AUTHORIZATION.fullmatch((request.headers.get("Authorization") or "").strip())
-        token = request.headers.get("X-Amz-Security-Token") or ""
-        return match is not None and self._keys.find(match["key"], token) is not None
+        try:
+            claim = claim_of(request)
+        except AwsError:
+            return False
+        return self._keys.find(claim.access_key, claim.token) is not None
+
+    def verify_claim(self, claim: Claim, request: Signed, now_epoch_s: float) -> Key:
+        """As `verify`, for a request to any service, which is not remembered."""
+        return self._check(claim, request, hashlib.sha256(request.body).hexdigest(), now_epoch_s).key
 
     def _verify(self, request: Signed, body_sha256: str, now_epoch_s: float) -> _Verified:
-        authorization = request.headers.get("Authorization")
-        if not authorization:
+        claim = claim_of(request)
+        if claim.service != SERVICE:
+            raise SignedForAnother(claim, self._region)
+        if claim.expires_s:
             raise AwsError("MissingAuthenticationTokenException", "Missing Authentication Token")
-        match = _AUTHORIZATION.fullmatch(authorization.strip())
-        if match is None:
-            raise AwsError(
-                "IncompleteSignatureException",
-                "The Authorization header is not that of Signature Version 4 "
-                "(Credential=..., SignedHeaders=..., Signature=...).",
-            )
-        key = self._keys.find(match["key"], request.headers.get("X-Amz-Security-Token") or "")
+        return self._check(claim, request, body_sha256, now_epoch_s)
+
+    def _check(self, claim: Claim, request: Signed, body_sha256: str, now_epoch_s: float) -> _Verified:
+        key = self._keys.find(claim.access_key, claim.token)
         if key is None:
             raise _unknown_key()
-        if (match["region"], match["service"]) != (self._region, SERVICE):
+        if claim.old:
+            return self._check_old(claim, request, key, now_epoch_s)
+        if claim.region != self._region:
             raise AwsError(
                 "InvalidSignatureException",
-                f"Credential should be scoped to {self._region}/{SERVICE}, not {match['region']}/{match['service']}.",
+                f"Credential should be scoped to {self._region}/{claim.service}, not {claim.region}/{claim.service}.",
             )
-        stamp = request.headers.get("X-Amz-Date") or ""
-        signed_at = _epoch(stamp)
-        if abs(now_epoch_s - signed_at) > MAX_SKEW_S:
+        signed_at = _epoch(claim.stamp)
+        if not -MAX_SKEW_S <= now_epoch_s - signed_at <= (claim.expires_s or MAX_SKEW_S):
             raise _skewed(signed_at, now_epoch_s)
-        names = sorted(set(match["signed"].lower().split(";")))
-        declared = request.headers.get("X-Amz-Content-SHA256")
-        if "host" not in names or "x-amz-date" not in names or declared not in (None, body_sha256, "UNSIGNED-PAYLOAD"):
+        payload = _payload(claim, request, body_sha256)
+        if payload is None or "host" not in claim.signed or not (claim.expires_s or "x-amz-date" in claim.signed):
             raise _mismatch()
-        expected = _signature(request, names, declared or body_sha256, stamp, self._region, key)
-        if stamp[:8] != match["date"] or not hmac.compare_digest(expected, match["signature"]):
+        expected = _signature(request, claim, payload, key)
+        if claim.stamp[:8] != claim.date or not hmac.compare_digest(expected, claim.signature):
             raise _mismatch()
         return _Verified(signed_at, key)
 
+    @staticmethod
+    def _check_old(claim: Claim, request: Signed, key: Key, now_epoch_s: float) -> _Verified:
+        if not now_epoch_s <= int(claim.stamp) <= now_epoch_s + LONGEST_S:
+            raise _skewed(float(claim.stamp[:11]), now_epoch_s)
+        if not hmac.compare_digest(sigv2.signature(request, claim, key.secret), claim.signature):
+            raise _mismatch()
+        return _Verified(now_epoch_s, key)
 
-def _signature(request: Signed, names: list[str], payload: str, stamp: str, region: str, key: Key) -> str:
+
+def _payload(claim: Claim, request: Signed, body_sha256: str) -> str | None:
+    """What stands for the body in the signature; None when the body is another than the one declared.
+
+    S3 alone takes a body that is not signed as a whole; a presigned URL is made before there is one (Amazon S3 API
+    Reference, "Authenticating Requests: Using Query Parameters", "Signature Calculations: Transferring Payload in
+    Multiple Chunks").
+    """
+    declared = request.headers.get("X-Amz-Content-SHA256")
+    if declared is None:
+        return "UNSIGNED-PAYLOAD" if claim.expires_s and claim.service == S3 else body_sha256
+    free = declared == "UNSIGNED-PAYLOAD" or (claim.service == S3 and declared.startswith("STREAMING-"))
+    return declared if free or declared == body_sha256 else None
+
+
+def signed_headers(method: str, url: str, key: Key, region: str, now_epoch_s: float) -> dict[str, str]:
+    """Headers that sign a request to a platform for five minutes, whatever its body: for a sender on this machine.
+
+    On AWS too a body may be left out of a signature (UNSIGNED-PAYLOAD) where the connection itself can be trusted.
+    """
+    parts = urlsplit(url)
+    stamp = datetime.fromtimestamp(now_epoch_s, UTC).strftime("%Y%m%dT%H%M%SZ")
+    headers = {"host": parts.netloc, "x-amz-content-sha256": "UNSIGNED-PAYLOAD", "x-amz-date": stamp}
+    target = parts.path + (f"?{parts.query}" if parts.query else "")
+    claim = Claim(key.access_key, "", stamp[:8], region, SERVICE, stamp, tuple(sorted(headers)), "")
+    signature = _signature(SignedRequest(method, target, headers, (), b""), claim, "UNSIGNED-PAYLOAD", key)
+    scope = f"{key.access_key}/{stamp[:8]}/{region}/{SERVICE}/aws4_request"
+    del headers["host"]  # the HTTP client's own
+    credential = f"Credential={scope}, SignedHeaders={';'.join(claim.signed)}, Signature={signature}"
+    return {**headers, "Authorization": f"AWS4-HMAC-SHA256 {credential}"}
+
+
+def _signature(request: Signed, claim: Claim, payload: str, key: Key) -> str:
     path, _, query = request.target.partition("?")
-    values = [f"{name}:{' '.join((request.headers.get(name) or '').split())}\n" for name in names]
+    values = [f"{name}:{' '.join((request.headers.get(name) or '').split())}\n" for name in claim.signed]
     canonical = (
-        f"{request.method}\n{_canonical_path(path)}\n{_canonical_query(query) if query else ''}\n"
-        f"{''.join(values)}\n{';'.join(names)}\n{payload}"
+        f"{request.method}\n{path if claim.service == S3 else _canonical_path(path)}\n"
+        f"{_canonical_query(query) if query else ''}\n{''.join(values)}\n{';'.join(claim.signed)}\n{payload}"
     )
-    date = stamp[:8]
+    date, scope = claim.date, f"{claim.date}/{claim.region}/{claim.service}"
     digest = hashlib.sha256(canonical.encode()).hexdigest()
-    to_sign = f"AWS4-HMAC-SHA256\n{stamp}\n{date}/{region}/{SERVICE}/aws4_request\n{digest}"
-    return hmac.new(_signing_key(key.secret, date, region), to_sign.encode(), hashlib.sha256).hexdigest()
+    to_sign = f"AWS4-HMAC-SHA256\n{claim.stamp}\n{scope}/aws4_request\n{digest}"
+    made = _signing_key(key.secret, date, claim.region, claim.service)
+    return hmac.new(made, to_sign.encode(), hashlib.sha256).hexdigest()
 
 
 @lru_cache(256)
-def _signing_key(secret: str, date: str, region: str) -> bytes:
+def _signing_key(secret: str, date: str, region: str, service: str) -> bytes:
     """Good for a day: what of the signature depends on neither request nor time."""
     made = f"AWS4{secret}".encode()
-    for part in (date, region, SERVICE, "aws4_request"):
+    for part in (date, region, service, "aws4_request"):
         made = hmac.digest(made, part.encode(), "sha256")
     return made
 
@@ -160,7 +187,7 @@ def _canonical_path(path: str) -> str:
 
 
 def _canonical_query(query: str) -> str:
-    pairs = (pair.partition("=") for pair in query.split("&") if pair)
+    pairs = (pair.partition("=") for pair in query.split("&") if pair and not pair.startswith("X-Amz-Signature="))
     return "&".join(f"{name}={value}" for name, value in sorted((_encoded(n), _encoded(v)) for n, _, v in pairs))
 
 

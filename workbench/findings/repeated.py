@@ -14,7 +14,7 @@ WHY = "Not independent: requests of one load or of a few windows disturb one ano
 
 Kind = Literal["repeated", "together", "steps", "modelled"]
 
-_REPEATED = ("cold_start", "delivery", "image_build", "boot")
+_REPEATED = ("cold_start", "delivery", "image_build", "boot", "gateway_adds")
 _TOGETHER = ("scaling", "concurrency", "isolation", "isolation_matrix", "order")
 
 

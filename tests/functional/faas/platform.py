@@ -75,7 +75,7 @@ CODE = zipped(app=HANDLER)
 
 class Platform:
     def __init__(self, *arguments: str, isolation: str = "process", **popen: Any) -> None:
-        module = "workbench.events" if "--aws-endpoint" in arguments else "workbench.faas.serve"
+        module = "workbench.events" if {"--aws", "--aws-endpoint"} & set(arguments) else "workbench.faas.serve"
         self.process = subprocess.Popen(
             [sys.executable, "-m", module, "--isolation", isolation, *arguments],
             stdout=subprocess.PIPE,

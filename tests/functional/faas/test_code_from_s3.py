@@ -76,7 +76,7 @@ def test_what_cannot_be_read_is_refused(s3: tuple[Any, Platform], code: dict[str
 
 
 def test_without_an_endpoint_the_way_to_one_is_said(platform: Platform) -> None:
-    with pytest.raises(ClientError, match=r"workbench serve --aws-endpoint URL.*ZipFile"):
+    with pytest.raises(ClientError, match=r"workbench serve --aws`.*--aws-endpoint URL.*ZipFile"):
         create(platform, "refused", S3Bucket=BUCKET, S3Key="app.zip")
 
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from workbench.faas.aws_errors import AwsError
-from workbench.faas.credentials import Keyring
-from workbench.faas.sigv4 import SignedRequest, Verifier
+from workbench.faas.credentials import Key, Keyring
+from workbench.faas.sigv4 import SignedRequest, Verifier, signed_headers
 
 HOST = "http://127.0.0.1:9"
 
@@ -162,3 +162,16 @@ def test_the_date_is_needed() -> None:
 
 def test_a_declared_body_digest_must_be_the_bodys() -> None:
     assert code(signed(headers={"X-Amz-Content-SHA256": "0" * 64})) == "InvalidSignatureException"
+
+
+def test_a_request_signed_here_without_its_body_is_taken_whatever_the_body_is() -> None:
+    key = Key("AK", "SK")
+    target = "/2015-03-31/functions/f%3A1/invocations?a=1"
+    headers = CIMultiDict(signed_headers("POST", HOST + target, key, "us-east-1", 0))
+    headers["Host"] = "127.0.0.1:9"
+    raw = tuple((k.encode(), v.encode()) for k, v in headers.items())
+    for body in (b"", b"{}", b"other"):
+        assert code(SignedRequest("POST", target, headers, raw, body), now=299) == "ok"
+    assert code(SignedRequest("POST", target, headers, raw, b""), now=301) == "InvalidSignatureException"
+    assert code(SignedRequest("POST", target + "&b", headers, raw, b""), now=0) == "InvalidSignatureException"
+    assert code(SignedRequest("GET", target, headers, raw, b""), now=0) == "InvalidSignatureException"

@@ -1,4 +1,4 @@
-"""The AWS services beside this platform: whatever answers at the `--aws-endpoint` it was started with."""
+"""The AWS services beside this platform: those of `--aws`, or whatever answers at its `--aws-endpoint`."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ class AwsClients:
     def _call(self, service: str, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
         if not self.endpoint:
             raise DeploymentError(
-                f"This platform reaches no {service.upper()}: start it with --aws-endpoint URL, for example that of a "
-                "moto server."
+                f"This platform reaches no {service.upper()}: start it with --aws, or with --aws-endpoint URL where "
+                "another one answers."
             )
         try:
             answer: dict[str, Any] = getattr(self._client(service), operation)(**parameters)

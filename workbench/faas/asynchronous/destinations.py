@@ -143,9 +143,10 @@ def detail_type(kind: str) -> str:
 
 
 def s3_key(message: StoredMessage) -> str:
-    """Where AWS puts the record of a failed invocation in a bucket."""
+    """Where AWS puts the record of a failed invocation, or of a discarded batch of a stream, in a bucket."""
     made = datetime.fromtimestamp(message.made_s, UTC)
-    return f"aws/lambda/async/{message.function}/{made:%Y/%m/%d}/{made:%Y-%m-%dT%H.%M.%S}-{message.id}"
+    kind = "" if message.kind == "batch" else "async/"
+    return f"aws/lambda/{kind}{message.function}/{made:%Y/%m/%d}/{made:%Y-%m-%dT%H.%M.%S}-{message.id}"
 
 
 def service_of(arn: str) -> str:
@@ -176,7 +177,7 @@ def check_target(arn: str, *, what: str, allowed: tuple[str, ...], region: str, 
     if service != "lambda" and not endpoint:
         raise invalid(
             f"The {what} {arn} cannot be reached: this platform was started without AWS services beside it. Start it "
-            "with --aws-endpoint URL (for example that of a moto server), or name a function of this platform."
+            "with --aws, or with --aws-endpoint URL where others answer; or name a function of this platform."
         )
 
 

@@ -22,6 +22,7 @@ from workbench.faas.asynchronous import destinations as to
 from workbench.faas.asynchronous.destinations import Attempt, Rules
 from workbench.faas.asynchronous.event_store import EventStore, StoredEvent, StoredMessage
 from workbench.faas.aws_errors import AwsError
+from workbench.faas.functions.storage import Statement
 
 RETRY_DELAYS_S = (60.0, 120.0)
 _BACKOFF_S = (1.0, 300.0)
@@ -69,7 +70,7 @@ class EventQueue:
         self._deliver = deliver
         self._rules = rules
         self._send = send
-        self._scale = retry_scale
+        self.retry_scale = retry_scale
         self._tasks: dict[str, tuple[str, asyncio.Task[None]]] = {}
         self._messages: dict[str, asyncio.Task[None]] = {}
         self._slots: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(_AT_ONCE))
@@ -83,13 +84,29 @@ class EventQueue:
         self._begin(events, self._store.messages())
         return len(events)
 
-    async def accept(self, function: str, payload: bytes, client_context: str, qualifier: str = "") -> str:
-        """Put an event on disk; when this returns it will be delivered, whatever happens to this process."""
+    async def accept(
+        self, function: str, payload: bytes, client_context: str, qualifier: str = "", along: Sequence[Statement] = ()
+    ) -> str:
+        """Put an event on disk, in one transaction with what goes `along`.
+
+        When this returns it will be delivered, whatever happens to this process.
+        """
         now = time.time()
         event = StoredEvent(str(uuid.uuid4()), function, payload, client_context, now, now, qualifier=qualifier)
-        await asyncio.shield(self._settle(events=[event]))
+        await asyncio.shield(self._settle(events=[event], along=along))
         self._counts.accepted += 1
         return event.id
+
+    async def post(self, messages: Sequence[StoredMessage], along: Sequence[Statement] = ()) -> None:
+        """Put messages for queues, topics or buckets on disk, in one transaction with what goes `along`.
+
+        When this returns they will be delivered. Raises sqlite3.Error, and then nothing is on disk.
+        """
+        await asyncio.shield(self._post(messages, along))
+
+    async def _post(self, messages: Sequence[StoredMessage], along: Sequence[Statement]) -> None:
+        await self._store.settle(messages=messages, along=along)
+        self._begin((), messages)
 
     def drop(self, function: str) -> None:
         """The function is deleted: its events are too."""
@@ -174,7 +191,7 @@ class EventQueue:
 
     async def _later(self, event: StoredEvent, rules: Rules, delay_s: float) -> StoredEvent | None:
         """The event due after a delay; ended now where it would be too old by then."""
-        due_s = time.time() + delay_s * self._scale
+        due_s = time.time() + delay_s * self.retry_scale
         if due_s - event.accepted_s > rules.max_age_s:
             await self._end(event, rules, Attempt.from_json(event.last), to.EVENT_AGE_EXCEEDED)
             return None
@@ -229,15 +246,15 @@ class EventQueue:
             try:
                 async with self._sending:
                     if self._send is None:
-                        raise RuntimeError("the platform was started without --aws-endpoint")
+                        raise RuntimeError("the platform was started without --aws or --aws-endpoint")
                     await self._send(message)
                 break
             except Exception as error:
                 self._failed(message.target, message.id, error)
-                if time.time() + backoff * self._scale > message.expires_s:
+                if time.time() + backoff * self.retry_scale > message.expires_s:
                     print(f"message {message.id} to {message.target} is given up", file=sys.stderr, flush=True)
                     break
-            await asyncio.sleep(backoff * self._scale)
+            await asyncio.sleep(backoff * self.retry_scale)
             backoff = min(2 * backoff, _BACKOFF_S[1])
         await self._surely(self._store.forget_message, message.id)
 
@@ -248,10 +265,14 @@ class EventQueue:
     # ---- the disk ----------------------------------------------------------------------------------------------------
 
     async def _settle(
-        self, done: str = "", events: Sequence[StoredEvent] = (), messages: Sequence[StoredMessage] = ()
+        self,
+        done: str = "",
+        events: Sequence[StoredEvent] = (),
+        messages: Sequence[StoredMessage] = (),
+        along: Sequence[Statement] = (),
     ) -> None:
         """Put a step on disk, then take up what is new: always both, so callers shield it."""
-        await self._store.settle(done, events, messages)
+        await self._store.settle(done, events, messages, along)
         self._begin(events, messages)
 
     @staticmethod

@@ -34,7 +34,10 @@ class StoredEvent:
 
 @dataclass(frozen=True, slots=True)
 class StoredMessage:
-    """Something to tell `target` (an ARN) about an event of `function`: kind "success", "failure" or "dead-letter"."""
+    """Something to tell `target` (an ARN) about an event of `function`: kind "success", "failure" or "dead-letter".
+
+    Kind "batch" is about records of a stream; `function` is then the mapping's UUID, a slash and the shard.
+    """
 
     id: str
     function: str
@@ -61,9 +64,13 @@ class EventStore:
         return [StoredMessage(*row) for row in self._storage.rows("SELECT * FROM outbox ORDER BY made_s")]
 
     async def settle(
-        self, done: str = "", events: Iterable[StoredEvent] = (), messages: Iterable[StoredMessage] = ()
+        self,
+        done: str = "",
+        events: Iterable[StoredEvent] = (),
+        messages: Iterable[StoredMessage] = (),
+        along: Iterable[Statement] = (),
     ) -> None:
-        """Forget the event `done`, keep what is new or changed: all or nothing, on disk when this returns."""
+        """Forget the event `done`, keep what is new or changed, do what goes `along`: all or nothing, then on disk."""
         statements: list[Statement] = [("DELETE FROM queue WHERE id = ?", (done,))] if done else []
         statements += [
             ("INSERT OR REPLACE INTO queue VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", astuple(event)) for event in events
@@ -71,7 +78,7 @@ class EventStore:
         statements += [
             ("INSERT OR REPLACE INTO outbox VALUES (?, ?, ?, ?, ?, ?, ?, ?)", astuple(message)) for message in messages
         ]
-        await self._storage.write(statements)
+        await self._storage.write([*statements, *along])
 
     async def forget_message(self, message: str) -> None:
         """The message is delivered, or given up."""

@@ -1,7 +1,7 @@
 """The platform's HTTP side: Lambda's API for any AWS SDK, and under `/_workbench/` what an SDK has no word for.
 
-Every request is signed (SigV4, service `lambda`) but for what `PrivateApi.unsigned` answers. The key of an instance
-opens Lambda's API alone.
+Every request is signed (SigV4) but for what `PrivateApi.unsigned` answers. One that is signed for another service than
+`lambda` goes to `OtherServices`. The key of an instance opens AWS's APIs alone.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from functools import lru_cache
 from workbench.faas.asynchronous.event_queue import EventQueue
 from workbench.faas.aws_errors import AwsError
 from workbench.faas.front.api_model import Answer, ApiModel
+from workbench.faas.front.aws_services import OtherServices
 from workbench.faas.front.http_front import Streamed
 from workbench.faas.front.invoke_api import InvokeApi
 from workbench.faas.front.private_api import PREFIX, PrivateApi
 from workbench.faas.http_wire import BadRequest, Request
 from workbench.faas.operations import MAX_ZIP, Operations
 from workbench.faas.running.supervisor import Supervisor
-from workbench.faas.sigv4 import Verifier
+from workbench.faas.sigv4 import SignedForAnother, Verifier
 
 MAX_BODY = MAX_ZIP * 4 // 3 + 2**20  # a ZIP travels in base64
 
@@ -39,12 +40,14 @@ class ControlApi:
         supervisor: Supervisor,
         events: EventQueue,
         private: PrivateApi,
+        others: OtherServices,
     ) -> None:
         self._model = model
         self._verifier = verifier
         self._operations = operations
         self._invoke = InvokeApi(model, operations, supervisor, events)
         self._private = private
+        self._others = others
         self._route = lru_cache(1024)(model.route)  # load repeats a few paths thousands of times
 
     async def handle(self, request: Request) -> Answer | Streamed:
@@ -52,6 +55,8 @@ class ControlApi:
         request_id = _new_id()
         try:
             return await self._handle(request, request_id)
+        except SignedForAnother as other:
+            return await self._others.answer(other.claim, request, request_id)
         except AwsError as error:
             return self._model.error(error, request_id)
         except Exception as error:
@@ -79,7 +84,7 @@ class ControlApi:
         key = self._verifier.verify(request, time.time())
         if private:
             if key.owner:
-                raise AwsError("AccessDeniedException", "The key of an instance opens Lambda's API, but not this one.")
+                raise AwsError("AccessDeniedException", "The key of an instance opens AWS's APIs, but not this one.")
             return await self._private.handle(request.method, path, query, request.body)
         operation, parameters = self._route(request.method, path, query)
         name = operation.name

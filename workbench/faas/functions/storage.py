@@ -44,6 +44,10 @@ DROP TABLE events;
 """,
     # 1 -> 2
     "CREATE TABLE event_source_mappings (uuid TEXT PRIMARY KEY, record TEXT NOT NULL)",
+    # 2 -> 3. How far the streams of event source mappings were read.
+    "CREATE TABLE checkpoints (mapping TEXT, shard TEXT, record TEXT NOT NULL, PRIMARY KEY (mapping, shard))",
+    # 3 -> 4. What schedules fired last.
+    "CREATE TABLE schedules (kind TEXT, key TEXT, record TEXT NOT NULL, PRIMARY KEY (kind, key))",
 )
 """SQL that brings a database from schema N (its user_version) to N + 1; append, never change.
 
@@ -97,9 +101,9 @@ class Storage:
         """The last number given to a version, by what it is a version of."""
         return dict(self._database.execute("SELECT of, last FROM numbers").fetchall())
 
-    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+    def rows(self, sql: str, values: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
         """What a SELECT finds; for the parts that keep tables of their own here."""
-        return list(self._database.execute(sql))
+        return list(self._database.execute(sql, values))
 
     # ---- writing -----------------------------------------------------------------------------------------------------
 

@@ -51,8 +51,8 @@ async def _from_s3(context: Context, given: dict[str, Any]) -> bytes:
         raise invalid("S3Bucket and S3Key must both be given to take the code from S3.")
     if not context.aws.endpoint:
         raise invalid(
-            "This platform reaches no S3. Start it with `workbench serve --aws-endpoint URL` (that of a moto server, "
-            "for example), or give the code as ZipFile."
+            "This platform reaches no S3. Start it with `workbench serve --aws`, or with --aws-endpoint URL where "
+            "another one answers, or give the code as ZipFile."
         )
     where = {"Bucket": given["S3Bucket"], "Key": given["S3Key"]}
     if given.get("S3ObjectVersion"):
