@@ -15,6 +15,7 @@ from moto.sns import models as sns
 from moto.sqs import models as sqs
 from werkzeug.serving import BaseWSGIServer, make_server
 
+from workbench.events.embedded.inside import quick_queues
 from workbench.events.embedded.inside.outbox import Outbox
 from workbench.events.embedded.inside.seam import replace
 from workbench.events.embedded.inside.turn import Turn
@@ -47,6 +48,7 @@ class Application:
         self._services = DomainDispatcherApplication(create_backend_app)
         self._outbox = outbox
         self._turn = Turn()
+        quick_queues.install()
         self._wait_aside()
 
     def __call__(self, environ: Environ, start: Start) -> Iterable[bytes]:
