@@ -8,7 +8,9 @@ from urllib.parse import quote
 
 import pytest
 from aws_lambda_powertools.utilities.parser.models import S3Model
+from botocore.awsrequest import AWSRequest
 from botocore.exceptions import ClientError
+from botocore.httpsession import URLLib3Session
 
 from tests.functional.events.embedded.sink import Sink, client
 from tests.functional.faas.platform import Platform, eventually
@@ -87,6 +89,23 @@ def test_every_way_to_create_and_to_remove_has_its_name(s3: Any, sink: Sink, buc
     ]
     removed = [e["Records"][0]["s3"]["object"] for e in sink.events(6) if "Removed" in said(e)[0]]
     assert {tuple(about) for about in removed} == {("key", "sequencer")}
+
+
+def test_a_form_that_a_browser_posts_is_a_post(s3: Any, sink: Sink, bucket: str) -> None:
+    form = s3.generate_presigned_post(bucket, "in/${filename}")
+    parts = [*form["fields"].items(), ("file", "hello")]
+    head = "--B\r\nContent-Disposition: form-data; name="
+    body = "".join(f'{head}"{name}"\r\n\r\n{value}\r\n' for name, value in parts) + "--B--\r\n"
+    body = body.replace('name="file"', 'name="file"; filename="a.txt"')
+    headers = {"Content-Type": "multipart/form-data; boundary=B"}
+    answer = URLLib3Session().send(AWSRequest("POST", form["url"], headers, data=body.encode()).prepare())
+    assert answer.status_code == 204, answer.text
+    assert [said(event) for event in sink.events(1)] == [("ObjectCreated:Post", "in/a.txt")]
+    assert s3.get_object(Bucket=bucket, Key="in/a.txt")["Body"].read() == b"hello"
+    other = body.replace("in/${filename}", "out/a").encode()
+    refused = URLLib3Session().send(AWSRequest("POST", form["url"], headers, data=other).prepare())
+    assert refused.status_code == 403
+    assert "Policy Condition failed" in refused.text
 
 
 def test_versions_are_named_and_a_marker_is_no_removal(s3: Any, sink: Sink, bucket: str) -> None:
