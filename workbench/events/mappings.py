@@ -17,6 +17,7 @@ from workbench.events.flow import Flow
 from workbench.events.mapping import Poller, StartPoller
 from workbench.events.mapping_record import MappingRecord, kept
 from workbench.events.mapping_settings import service_of
+from workbench.events.mapping_tags import MappingTags
 from workbench.events.queues import start_queue_poller
 from workbench.events.streams import start_dynamodb_poller, start_kinesis_poller
 from workbench.events.streams.checkpoints import forget
@@ -29,6 +30,7 @@ from workbench.faas.functions.function import Function
 from workbench.faas.functions.names import parse
 from workbench.faas.operations.context import Input, Output, Table
 from workbench.faas.operations.paging import page
+from workbench.faas.operations.tags import check_tags
 
 POLLERS: dict[str, StartPoller] = {
     "sqs": start_queue_poller,
@@ -77,6 +79,8 @@ class Mappings:
             "ListEventSourceMappings": self._list,
             "UpdateEventSourceMapping": self._update,
         }
+        tags = MappingTags(host.operations.table, lambda name: self._entry({"UUID": name}).record, self._tagged)
+        self.operations.update(tags.table)
 
     # ---- operations --------------------------------------------------------------------------------------------------
 
@@ -85,6 +89,7 @@ class Mappings:
             source = self._source(given)
             arn, function = self._function(given["FunctionName"])
             settings = mapping_settings.created(given)
+            check_tags(given.get("Tags", {}))
             self._check_destination(settings)
             self._check_new(source, arn)
             await mapping_source.check(self._host.context.aws, source, function)
@@ -136,6 +141,15 @@ class Mappings:
         ]
         listed, marker = page(found, lambda entry: entry.record.uuid, given, most=_PAGE)
         return {"EventSourceMappings": [entry.shown() for entry in listed], "NextMarker": marker}
+
+    async def _tagged(self, tagged: MappingRecord) -> None:
+        async with self._changing:
+            entry = self._entry({"UUID": tagged.uuid})
+            if entry.state == "Deleting":  # it is off the disk already
+                return
+            record = replace(entry.record, tags=tagged.tags)
+            await self._host.context.storage.write([record.keep()])
+            entry.record = record
 
     # ---- what a request names ----------------------------------------------------------------------------------------
 

@@ -8,9 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
+from workbench.errors import DeploymentError
 from workbench.faas.asynchronous.aws_client import AwsClients
+
+TROUBLE = (BotoCoreError, ClientError, DeploymentError)
+"""What calls raise: SQS refuses, or is not there."""
 
 AT_ONCE = 10
 """Messages in one request of SQS, at most (Amazon SQS API reference)."""
@@ -31,7 +35,7 @@ class QueueState:
 
 
 class QueueClient:
-    """Receives from and deletes in one queue; each call raises as `AwsClients.call` does."""
+    """Receives from and deletes in one queue; each call raises one of TROUBLE."""
 
     def __init__(self, aws: AwsClients, arn: str) -> None:
         self.fifo = arn.endswith(".fifo")

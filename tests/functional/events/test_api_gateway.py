@@ -6,12 +6,14 @@ import base64
 import http.client
 import io
 import json
+import urllib.request
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+import boto3
 import pytest
 
 from tests.functional.faas.aws import Aws
@@ -338,3 +340,21 @@ def test_each_request_is_a_story_in_the_flow(world: World) -> None:
         assert [step["what"] for step in steps] == ["received", "invoked", end]
         assert {step["source"] for step in steps} == {f"arn:aws:execute-api:us-east-1:000000000000:{api}"}
         assert steps[-1]["instance"] == reply.header("X-Workbench-Instance")
+
+
+def test_an_api_that_is_made_at_the_platforms_own_endpoint() -> None:
+    with Platform("--aws") as platform:
+        keys = platform.ready
+        apis_client = boto3.client(
+            "apigatewayv2",
+            endpoint_url=platform.endpoint,
+            aws_access_key_id=keys["access_key_id"],
+            aws_secret_access_key=keys["secret_access_key"],
+            region_name=keys["region"],
+        )
+        function = platform.client.get_function(FunctionName=platform.create(zipped(app=ECHO)))
+        arn = function["Configuration"]["FunctionArn"]
+        made = apis_client.create_api(Name="quick", ProtocolType="HTTP", Target=arn)["ApiId"]
+        url = platform.ask("GET", "gateway")["url"]
+        answer = json.load(urllib.request.urlopen(f"{url}/{made}/prices/A1"))
+    assert (answer["version"], answer["rawPath"], answer["requestContext"]["apiId"]) == ("2.0", "/prices/A1", made)

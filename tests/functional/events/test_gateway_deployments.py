@@ -334,6 +334,24 @@ def test_a_gateway_ends_when_its_owner_is_killed(service: wb.Service) -> None:
         urllib.request.urlopen(url)
 
 
+def test_a_gateways_process_ends_with_its_input() -> None:
+    told = {"api": {}, "urls": [], "credentials": None, "limit_s": 1.0, "port": 0}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "workbench.events.http"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(json.dumps(told).encode() + b"\n")
+    process.stdin.flush()
+    assert "port" in json.loads(process.stdout.readline())
+    process.stdin.close()  # as its owner's end does
+    try:
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+        process.stdout.close()
+
+
 def test_the_example_of_the_manual(service: wb.Service, tmp_path: Path) -> None:
     with (
         wb.deploy(service, "vm") as function,

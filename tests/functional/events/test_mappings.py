@@ -1,4 +1,4 @@
-"""Event source mappings through plain boto3: made, shown, listed, changed, deleted, refused, and kept across a restart."""
+"""Event source mappings through plain boto3: made, shown, listed, changed, deleted, refused, and kept."""
 
 from __future__ import annotations
 
@@ -62,13 +62,19 @@ def test_a_mapping_lives_from_creating_to_deleting(platform: Platform, queue: Te
         202,
     )
     assert settled(platform, uuid)["ScalingConfig"] == {"MaximumConcurrency": 2}
+    tagged = made["EventSourceMappingArn"]
+    client.tag_resource(Resource=tagged, Tags={"cost": "1"})
+    client.untag_resource(Resource=tagged, TagKeys=["team"])
+    assert client.list_tags(Resource=tagged)["Tags"] == {"cost": "1"}
+    client.tag_resource(Resource=f"{ARN}:function:{name}", Tags={"of": "the function"})
+    assert client.list_tags(Resource=f"{ARN}:function:{name}")["Tags"] == {"of": "the function"}
     assert client.delete_event_source_mapping(UUID=uuid)["State"] == "Deleting"
 
     def gone() -> bool:
         try:
-            return client.get_event_source_mapping(UUID=uuid)["State"] != "Deleting"
+            return bool(client.get_event_source_mapping(UUID=uuid)["State"] != "Deleting")
         except ClientError as error:
-            return error.response["Error"]["Code"] == "ResourceNotFoundException"
+            return bool(error.response["Error"]["Code"] == "ResourceNotFoundException")
 
     eventually(gone)
     with pytest.raises(ClientError, match="does not exist") as caught:
@@ -190,5 +196,6 @@ def test_mappings_survive_the_platform(aws: Aws, tmp_path: Path) -> None:
         again = second.client.get_event_source_mapping(UUID=kept["UUID"])
         for key in ("BatchSize", "FunctionArn", "EventSourceArn", "LastModified", "EventSourceMappingArn"):
             assert again[key] == kept[key]
+        assert second.client.list_tags(Resource=kept["EventSourceMappingArn"])["Tags"] == {"a": "b"}
         queue.send("{}")
         eventually(lambda: queue.left() == 0)

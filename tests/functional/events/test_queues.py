@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 from aws_lambda_powertools.utilities.parser.models import SqsModel
+from botocore.exceptions import ClientError
 
 from tests.functional.events.queues import Seen, TestQueue, connect, settled, steps
 from tests.functional.faas.aws import Aws
@@ -228,3 +230,38 @@ def test_a_queue_made_anew_is_read_on(aws: Aws, platform: Platform, seen: Seen) 
     eventually(says)
     TestQueue(aws, "again").send("back")
     eventually(lambda: seen.bodies() == ["back"])
+
+
+def test_what_is_under_way_when_the_platform_is_told_to_end_is_finished_and_deleted(aws: Aws, tmp_path: Path) -> None:
+    queue = TestQueue(aws, "ending")
+    go = tmp_path / "go"
+    (sent,) = queue.send({"wait": str(go)})
+    with Platform("--aws-endpoint", aws.endpoint, "--grace-s", "20") as ending:
+        seen = Seen(ending, tmp_path, Timeout=20)
+        connect(ending, queue, seen.name)
+        eventually(seen.calls)
+        with ThreadPoolExecutor(1) as aside:
+            ended = aside.submit(ending.stop)
+            later = TestQueue(aws, "ending").send("too late")
+            go.touch()
+            assert ended.result() == 0
+    assert [record["messageId"] for record in seen.records()][:1] == [sent]
+    assert queue.left() == len(later) + 1 - len(seen.records())
+
+
+def test_a_mapping_is_in_use_until_its_batches_are_done(
+    aws: Aws, platform: Platform, seen: Seen, tmp_path: Path
+) -> None:
+    queue, client = TestQueue(aws, "in-use"), platform.client
+    go = tmp_path / "go"
+    queue.send({"wait": str(go)})
+    mapping = connect(platform, queue, seen.name)
+    eventually(seen.calls)
+    client.update_event_source_mapping(UUID=mapping, Enabled=False)
+    with pytest.raises(ClientError, match="in use: it is disabling") as caught:
+        client.delete_event_source_mapping(UUID=mapping)
+    assert caught.value.response["Error"]["Code"] == "ResourceInUseException"
+    assert queue.left() == 1
+    go.touch()
+    settled(platform, mapping, "Disabled")
+    assert queue.left() == 0

@@ -76,7 +76,8 @@ def test_every_message_is_handled_though_platform_and_instances_are_killed(tmp_p
                     ScalingConfig={"MaximumConcurrency": 2},
                 )
             for share in (0.25, 0.5):
-                eventually(lambda wanted=share * count: len({n for n, _ in lines()}) >= wanted, 60)
+                wanted = share * count
+                eventually(lambda: len({n for n, _ in lines()}) >= wanted, 60)  # noqa: B023 -- called at once
                 instance = running.instances(name)[0]["instance_id"]
                 assert running.raw("DELETE", f"/_workbench/functions/{name}/instances/{instance}").status_code == 200
                 assert running.process.poll() is None

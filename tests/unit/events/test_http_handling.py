@@ -123,6 +123,14 @@ async def test_a_route_without_a_function_is_the_apis_fault() -> None:
 
 
 @on_a_loop
+async def test_a_route_that_lets_nobody_in_does_not_reach_its_function() -> None:
+    made, backend, watch = gateway({"statusCode": 200}, refused="who asks cannot be checked")
+    found = await asked(made)
+    assert (found.status, json.loads(found.body)) == (403, {"message": "Forbidden"})
+    assert (backend.event, watch.told) == ({}, [])
+
+
+@on_a_loop
 async def test_an_answer_that_is_larger_than_a_function_may_give() -> None:
     made, _, _ = gateway({"statusCode": 200, "body": "x" * (6 * 2**20 + 1)})
     assert (await asked(made)).status == 500

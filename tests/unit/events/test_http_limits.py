@@ -64,6 +64,9 @@ def test_a_named_stage_is_the_first_of_the_path_and_the_default_takes_the_rest()
     ]
     assert api(Stage("prod")).stage_of("/x") is None
     assert api(Stage("prod")).stage_of("/$default/x") is None
+    default = api(Stage()).stage_of("/$default/x")  # its name is no part of a path
+    assert default is not None
+    assert default[1] == "/$default/x"
 
 
 def test_a_stages_variables_name_the_function() -> None:

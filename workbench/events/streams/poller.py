@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import sys
 import time
+import traceback
 
 from botocore.exceptions import ClientError
 
@@ -78,7 +79,9 @@ class StreamPoller:
             try:
                 begun_s = time.time()
                 await self._take_up(await self._source.shards(), begun_s)
-            except (ClientError, DeploymentError, sqlite3.Error) as error:
+            except Exception as error:
+                if not isinstance(error, ClientError | DeploymentError | sqlite3.Error):  # ours; the others' go on
+                    traceback.print_exception(error, file=sys.stderr)
                 self._say(f"PROBLEM: {error}")
             self._moved.clear()
             try:

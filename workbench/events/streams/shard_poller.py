@@ -114,10 +114,10 @@ class ShardPoller:
                 iterator = iterator or await self._source.iterator(self.id, self._after, self._since_s)
                 begun_s = time.time()
                 page = await self._source.read(self.id, iterator, max(1, self._shard.room))
-            except (ClientError, DeploymentError) as error:
+            except Exception as error:
                 # An iterator lasts for minutes, and not longer than the stream's process: a new one from where we are.
                 iterator = ""
-                self._said(f"PROBLEM: {error}")
+                self._in_trouble(error)
                 await asyncio.sleep(trouble_s)
                 trouble_s = min(2 * trouble_s, _TROUBLE_S[1])
                 continue
@@ -127,6 +127,12 @@ class ShardPoller:
             if iterator is not None and not page.records:
                 await asyncio.sleep(self._source.poll_s)
         self._carry_out(self._shard.end(time.time()))
+
+    def _in_trouble(self, error: Exception) -> None:
+        if not isinstance(error, ClientError | DeploymentError):  # ours; it must not leave the shard unread
+            traceback.print_exception(error, file=sys.stderr)
+        elif not isinstance(error, ClientError) or error.response["Error"].get("Code") != "ExpiredIteratorException":
+            self._said(f"PROBLEM: {error}")
 
     def _take(self, page: Page, begun_s: float) -> None:
         if page.latest:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from aws_lambda_powertools.utilities.parser.models import DynamoDBStreamModel
 
-from tests.functional.events.streams.readers import Reader
+from tests.functional.events.streams.readers import Reader, eventually
 from tests.functional.faas.aws import Aws
-from tests.functional.faas.platform import Platform, eventually
+from tests.functional.faas.platform import Platform
 
 
 def table(aws: Aws, name: str) -> str:

@@ -10,9 +10,9 @@ from urllib.parse import urlencode
 
 from aws_lambda_powertools.utilities.parser.models import KinesisDataStreamModel
 
-from tests.functional.events.streams.readers import Reader, Stream, numbers
+from tests.functional.events.streams.readers import Reader, Stream, eventually, numbers
 from tests.functional.faas.aws import Aws
-from tests.functional.faas.platform import ROLE, Platform, eventually
+from tests.functional.faas.platform import ROLE, Platform
 
 
 def steps_of(platform: Platform, stream: Stream, number: int) -> list[str]:

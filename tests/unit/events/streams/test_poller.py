@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -55,14 +56,16 @@ class Book:
         found = [n for n in self.records[shard] if n > int(iterator)][:2]
         closed = any(shard in parents for parents in self.parents.values())
         following = None if closed and not found else str(found[-1] if found else iterator)
-        return Page([(Record(str(n), "k", 1.0, json.dumps({"n": n})), {}) for n in found], following, not found)
+        return Page([(Record(str(n), "k", n + 0.5, json.dumps({"n": n})), {}) for n in found], following, not found)
 
 
 Answer = Callable[[list[int]], Awaitable[None]]
 
 
 @asynccontextmanager
-async def reading(directory: Path, book: Book, answer: Answer, flow: Flow | None = None) -> AsyncIterator[StreamPoller]:
+async def reading(
+    directory: Path, book: Book, answer: Answer, flow: Flow | None = None, mapping: EventSource = MAPPING
+) -> AsyncIterator[StreamPoller]:
     """A poller on what an earlier one left in the directory; `answer` is the function, and raises what it answers."""
 
     async def invoke(function: str, payload: bytes, request: str) -> object:
@@ -76,7 +79,7 @@ async def reading(directory: Path, book: Book, answer: Answer, flow: Flow | None
     storage = Storage(directory)
     events = EventQueue(EventStore(storage), deliver, retry_scale=0.001)
     host: Any = SimpleNamespace(context=SimpleNamespace(storage=storage, events=events), invoke=invoke)
-    poller = StreamPoller(cast(Host, host), flow or Flow(), MAPPING, book)
+    poller = StreamPoller(cast(Host, host), flow or Flow(), mapping, book)
     try:
         yield poller
     finally:
@@ -179,6 +182,20 @@ def test_stop_waits_for_what_is_under_way_and_keeps_it(tmp_path: Path) -> None:
         async with reading(tmp_path, book, answer):
             await had.wait()
         assert batches == [[1, 2], [3, 4]]
+
+    asyncio.run(asyncio.wait_for(story(), 30))
+
+
+def test_what_is_older_than_the_mapping_wants_is_passed(tmp_path: Path) -> None:
+    async def story() -> None:
+        batches: list[list[int]] = []
+        answer, had = gathering(batches, 4)
+        flow = Flow()
+        later = replace(MAPPING, start="AT_TIMESTAMP", start_at_s=2.6)
+        async with reading(tmp_path, Book({"only": [1, 2, 3, 4]}), answer, flow, later):
+            await had.wait()
+        assert [n for batch in batches for n in batch] == [3, 4]
+        assert flow.steps(event="only:2") == []
 
     asyncio.run(asyncio.wait_for(story(), 30))
 

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import random
+from collections import defaultdict
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from workbench.events.streams.records import Batch, Command, Failed, GivenUp, Policy, Record, Send, Took, Window
 from workbench.events.streams.shard import Shard
 
@@ -106,3 +113,58 @@ def test_a_record_that_the_clock_put_before_its_predecessor_stays_in_the_window(
     assert (batch.sequences, window(batch).start_s) == (("1", "2"), 180)
     shard.settle(200, batch, Took('{"a":1}'))
     assert window(only(shard.read(201, [at(3, 178)]))) == Window(180, 240, '{"a":1}')
+
+
+def added(batch: Batch, count: int) -> str:
+    """The state with the numbers of the first records added."""
+    total = json.loads(window(batch).state).get("sum", 0) + sum(
+        int(record.sequence) for record in batch.records[:count]
+    )
+    return json.dumps({"sum": total})
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.integers(0, 20), min_size=1, max_size=30), st.integers(1, 6), st.booleans(), st.integers(0, 2**32))
+def test_whatever_fails_and_whenever_it_is_killed_a_window_ends_with_the_sum_of_its_records(
+    gaps: list[int], batch_size: int, bisect: bool, seed: int
+) -> None:
+    draw = random.Random(seed)
+    stream = [at(n, 1000.0 + sum(gaps[:n])) for n in range(1, len(gaps) + 1)]
+    expected: dict[float, int] = defaultdict(int)
+    for record in stream:
+        expected[record.arrived_s // 60 * 60] += int(record.sequence)
+    policy = Policy(batch_size=batch_size, tumbling_s=60, bisect=bisect)
+    shard, left, flying, now = Shard(policy), list(stream), list[Batch](), 5000.0
+    finals: dict[float, int] = {}
+
+    def take(commands: list[Command]) -> None:
+        flying.extend(command.batch for command in commands if isinstance(command, Send))
+
+    while not shard.finished:
+        action = draw.random()
+        if action < 0.05:
+            checkpoint = shard.checkpoint
+            shard, left, flying = Shard(policy, checkpoint), stream[int(checkpoint.after or 0) :], []
+        elif left and action < 0.4:
+            count = draw.randint(1, 5)
+            take(shard.read(now, left[:count], seen_s=left[0].arrived_s))
+            left = left[count:]
+        elif flying:
+            batch, kind = flying.pop(), draw.random()
+            cut = draw.randrange(len(batch.records)) if batch.records else 0
+            if kind < 0.2:
+                take(shard.settle(now, batch, Failed()))
+            elif kind < 0.4 and cut:
+                take(shard.settle(now, batch, Failed(batch.sequences[cut], added(batch, cut))))
+            else:
+                if window(batch).final:
+                    finals[window(batch).start_s] = json.loads(window(batch).state)["sum"]
+                take(shard.settle(now, batch, Took(added(batch, len(batch.records)))))
+        elif not left:
+            take(shard.end(now))
+            now += 100
+            take(shard.tick(now))
+        else:
+            now += 100
+            take(shard.tick(now))
+    assert finals == expected

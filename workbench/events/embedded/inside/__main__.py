@@ -7,7 +7,7 @@ import shutil
 import sys
 import threading
 
-from workbench.events.embedded.inside import mail, objects, rules, server, topics
+from workbench.events.embedded.inside import apis, mail, objects, rules, server, topics
 from workbench.events.embedded.inside.outbox import Outbox
 
 
@@ -15,7 +15,7 @@ def main(directory: str) -> None:
     """Serve until the platform is gone."""
     threading.Thread(target=_end_with_the_platform, args=(directory,), daemon=True).start()
     outbox = Outbox(os.path.join(directory, "platform.sock"))
-    for service in (objects, topics, rules, mail):
+    for service in (objects, topics, rules, mail, apis):
         service.install(outbox)
     listener = server.make(os.path.join(directory, "aws.sock"), outbox)
     print("ready", flush=True)

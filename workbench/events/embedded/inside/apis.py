@@ -13,13 +13,14 @@ from typing import Any
 from moto.apigateway.responses import APIGatewayResponse
 from moto.apigatewayv2.responses import ApiGatewayV2Response
 
+from workbench.events.embedded.inside.outbox import Outbox
+from workbench.events.embedded.inside.seam import replace
+
 _QUICK_ROUTE = "$default"
 
 
-def install(_: object = None) -> None:
+def install(_: Outbox | None = None) -> None:
     """From now on APIs have what they were made with."""
-    made_api = ApiGatewayV2Response.create_api
-    made_rest_api = APIGatewayResponse.create_rest_api
 
     def create_api(self: Any) -> Any:
         answer = made_api(self)
@@ -37,8 +38,8 @@ def install(_: object = None) -> None:
         api.binaryMediaTypes = list(types)
         return answer[0], answer[1], json.dumps(api.to_dict())
 
-    ApiGatewayV2Response.create_api = create_api  # type: ignore[method-assign]
-    APIGatewayResponse.create_rest_api = create_rest_api  # type: ignore[method-assign]
+    made_api = replace(ApiGatewayV2Response, "create_api", create_api)
+    made_rest_api = replace(APIGatewayResponse, "create_rest_api", create_rest_api)
 
 
 def _quick_create(backend: Any, api_id: str, wanted: dict[str, Any]) -> None:
