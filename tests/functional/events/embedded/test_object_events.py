@@ -54,6 +54,7 @@ def test_the_event_has_the_shape_of_s3s(platform: Platform, s3: Any, sink: Sink,
     about = record["s3"]["object"]
     assert record["eventVersion"] == "2.1"
     assert record["userIdentity"] == {"principalId": f"AWS:{platform.ready['access_key_id']}"}
+    assert record["responseElements"]["x-amz-request-id"] == answer["ResponseMetadata"]["RequestId"]
     assert record["s3"]["configurationId"] == "mine"
     assert record["s3"]["bucket"] == {
         "name": bucket,

@@ -62,7 +62,7 @@ class Application:
                 body = b"".join(self._services(environ, lambda status, headers, _=None: head.extend((status, headers))))
         finally:
             self._outbox.hand_over()
-        start(head[0], [(n, asked().id if n.lower() == "x-amz-request-id" else value) for n, value in head[1]])
+        start(head[0], _named(head[1], asked().id))
         return [body]
 
     def _wait_aside(self) -> None:
@@ -78,6 +78,12 @@ class Application:
 
         wait = replace(sqs.Queue, "wait_for_messages", wait_for_messages)
         post = replace(sns, "requests", SimpleNamespace(post=call)).post
+
+
+def _named(headers: list[tuple[str, str]], identity: str) -> list[tuple[str, str]]:
+    """Headers that give the request the id which its events name; S3 calls it otherwise than the other services."""
+    rest = [(name, value) for name, value in headers if name.lower() not in ("x-amz-request-id", "x-amzn-requestid")]
+    return [*rest, ("x-amz-request-id", identity), ("x-amzn-RequestId", identity)]
 
 
 class _Quiet(MotoRequestHandler):
