@@ -265,3 +265,19 @@ def test_a_mapping_is_in_use_until_its_batches_are_done(
     go.touch()
     settled(platform, mapping, "Disabled")
     assert queue.left() == 0
+
+
+def test_what_was_gathered_is_handled_though_the_queue_goes_away_meanwhile(
+    aws: Aws, platform: Platform, seen: Seen
+) -> None:
+    queue = TestQueue(aws, "vanishing")
+    sent = queue.send("a", "b")
+    mapping = connect(platform, queue, seen.name, BatchSize=100, MaximumBatchingWindowInSeconds=300)
+    eventually(lambda: all(steps(platform, message) for message in sent))  # they are read, and wait for more
+    assert not seen.calls()
+    aws.client("sqs").delete_queue(QueueUrl=queue.url)
+    eventually(lambda: sorted(seen.bodies()) == ["a", "b"])
+    told = eventually(lambda: [s for s in steps(platform, sent[0]) if s["what"] == "answered"])
+    assert told[0]["detail"].startswith("not deleted, so it comes again: ")
+    platform.client.update_event_source_mapping(UUID=mapping, Enabled=False)
+    settled(platform, mapping, "Disabled")

@@ -40,9 +40,11 @@ def handler(event, context):
 )
 
 
+@pytest.mark.timeout(420)
 @pytest.mark.parametrize("count", [COUNT])
 def test_every_message_is_handled_though_platform_and_instances_are_killed(tmp_path: Path, count: int) -> None:
     state, handled = tmp_path / "state", tmp_path / "handled"
+    each, count = count // QUEUES, count // QUEUES * QUEUES
     quick_queues.install()
     logging.getLogger("werkzeug").setLevel(logging.WARNING)  # a line for each request is not worth its time
     with Aws() as aws:
@@ -51,7 +53,6 @@ def test_every_message_is_handled_though_platform_and_instances_are_killed(tmp_p
         queues = [
             TestQueue(aws, f"work-{n}", RedrivePolicy=redrive, VisibilityTimeout=VISIBLE_S) for n in range(QUEUES)
         ]
-        each = count // QUEUES
         poison = set()
         for place, queue in enumerate(queues):
             numbers = range(place * each, (place + 1) * each)
@@ -77,20 +78,21 @@ def test_every_message_is_handled_though_platform_and_instances_are_killed(tmp_p
                 )
             for share in (0.25, 0.5):
                 wanted = share * count
-                eventually(lambda: len({n for n, _ in lines()}) >= wanted, 60)  # noqa: B023 -- called at once
+                eventually(lambda: len({n for n, _ in lines()}) >= wanted, 120)  # noqa: B023 -- called at once
                 instance = running.instances(name)[0]["instance_id"]
                 assert running.raw("DELETE", f"/_workbench/functions/{name}/instances/{instance}").status_code == 200
                 assert running.process.poll() is None
                 running.stop(signal.SIGKILL)
                 assert sum(queue.left() for queue in queues) > len(poison)  # it was killed in the middle of it
                 running = platform()
-            eventually(lambda: not sum(queue.left() for queue in queues), 60)
+            eventually(lambda: len({n for n, _ in lines()}) == count, 120)
+            eventually(lambda: all(not queue.left() for queue in queues), 120)
         finally:
             running.stop()
             # What a killed one leaves is removed by the next at its leisure: here, nothing may be left at the end.
             subprocess.run([sys.executable, "-m", "workbench.cli", "clean"], check=True, stdout=subprocess.DEVNULL)
         times = Counter(int(number) for number, _ in lines())
-        assert set(times) == set(range(each * QUEUES))
+        assert set(times) == set(range(count))
         assert len({pid for _, pid in lines()}) >= 3  # one generation of instances after the other
         assert {times[number] for number in poison} >= {RECEIVES}
         letters = {json.loads(message["Body"])["n"] for message in dead.receive()}
