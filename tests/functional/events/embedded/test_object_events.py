@@ -129,6 +129,16 @@ def test_sequencers_of_one_object_grow(s3: Any, sink: Sink, bucket: str) -> None
     assert [r["size"] for r in sorted(records, key=lambda r: int(r["sequencer"], 16))] == [1, 2, 3, 4, 5]
 
 
+def test_tags_are_told_when_they_are_put_and_not_with_their_object(s3: Any, sink: Sink, bucket: str) -> None:
+    tell(s3, bucket, sink.arn, "s3:ObjectTagging:*", "s3:ObjectAcl:Put")
+    s3.put_object(Bucket=bucket, Key="a", Body=b"", Tagging="sku=A1", ACL="public-read")
+    s3.put_object_tagging(Bucket=bucket, Key="a", Tagging={"TagSet": [{"Key": "sku", "Value": "A2"}]})
+    s3.put_object_acl(Bucket=bucket, Key="a", ACL="private")
+    s3.delete_object_tagging(Bucket=bucket, Key="a")
+    names = sorted(said(event)[0] for event in sink.events(3))
+    assert names == ["ObjectAcl:Put", "ObjectTagging:Delete", "ObjectTagging:Put"]
+
+
 def test_prefix_and_suffix_choose(s3: Any, sink: Sink, bucket: str) -> None:
     tell(s3, bucket, sink.arn, "s3:ObjectCreated:Put", prefix="in/", suffix=".jpg")
     for key in ("in/a.png", "out/a.jpg", "in/b.jpg", "in/last.jpg"):

@@ -25,10 +25,11 @@ Start = Callable[[str, list[tuple[str, str]]], Any]
 
 @dataclass(frozen=True)
 class Asked:
-    """Of the request that a thread works on: its id, and the access key that it came with."""
+    """Of the request that a thread works on: its id, the access key that it came with, and its query."""
 
     id: str = "0000000000000000"
     access_key: str = ""
+    query: str = ""
 
 
 _here = threading.local()
@@ -55,7 +56,7 @@ class Application:
             start("404 Not Found", [("Content-Length", "0")])
             return [b""]
         environ["wsgi.input"] = io.BytesIO(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)))
-        _here.asked = Asked(secrets.token_hex(8).upper(), _access_key(environ))
+        _here.asked = Asked(secrets.token_hex(8).upper(), _access_key(environ), environ.get("QUERY_STRING", ""))
         head: list[Any] = []
         try:
             with self._turn.taken():
