@@ -11,11 +11,12 @@ from workbench.events.flow import Flow
 from workbench.events.http.companion import ApiGateway
 from workbench.events.mail import Mail
 from workbench.events.mappings import Mappings
+from workbench.events.schedule.driver import Schedules
 from workbench.faas.companion import Companion, Host
 
 __all__ = ["COMPANIONS", "beside"]
 
-COMPANIONS: tuple[Callable[[Host, Flow], Companion], ...] = (Mappings, ApiGateway, Mail)
+COMPANIONS: tuple[Callable[[Host, Flow], Companion], ...] = (Mappings, ApiGateway, Mail, Schedules)
 """What is made beside every platform that has an AWS endpoint; each way to invoke adds one."""
 
 

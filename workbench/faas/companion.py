@@ -16,6 +16,7 @@ from workbench.faas.credentials import Keyring
 from workbench.faas.front.api_model import Answer
 from workbench.faas.front.http_front import Streamed
 from workbench.faas.functions.names import parse
+from workbench.faas.functions.storage import Statement
 from workbench.faas.operations import Context, Operations
 from workbench.faas.operations.context import Table
 from workbench.faas.running.calls import Outcome
@@ -63,14 +64,16 @@ class Host:
             target.function, payload, request=request or str(uuid.uuid4()), arn=target.invoked_arn
         )
 
-    async def accept(self, function: str, payload: bytes) -> str:
+    async def accept(self, function: str, payload: bytes, along: Sequence[Statement] = ()) -> str:
         """Put an asynchronous invocation on disk; its id. When this returns, it will be delivered at least once.
 
-        A function that cannot run yet gets it later. Raises AwsError when there is none of that name, or it is no name.
+        What goes `along` is carried out in the same transaction. A function that cannot run yet gets it later.
+
+        Raises AwsError when there is no function of that name, or it is no name.
         """
         named = parse(function, self.context.region)
         self.context.of(named)
-        return await self.context.events.accept(named.name, payload, "", named.qualifier or "")
+        return await self.context.events.accept(named.name, payload, "", named.qualifier or "", along)
 
     def delivered(self, delivery: Delivery) -> None:
         """Tell all watchers."""

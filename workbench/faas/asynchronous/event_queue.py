@@ -84,11 +84,16 @@ class EventQueue:
         self._begin(events, self._store.messages())
         return len(events)
 
-    async def accept(self, function: str, payload: bytes, client_context: str, qualifier: str = "") -> str:
-        """Put an event on disk; when this returns it will be delivered, whatever happens to this process."""
+    async def accept(
+        self, function: str, payload: bytes, client_context: str, qualifier: str = "", along: Sequence[Statement] = ()
+    ) -> str:
+        """Put an event on disk, in one transaction with what goes `along`.
+
+        When this returns it will be delivered, whatever happens to this process.
+        """
         now = time.time()
         event = StoredEvent(str(uuid.uuid4()), function, payload, client_context, now, now, qualifier=qualifier)
-        await asyncio.shield(self._settle(events=[event]))
+        await asyncio.shield(self._settle(events=[event], along=along))
         self._counts.accepted += 1
         return event.id
 
@@ -260,10 +265,14 @@ class EventQueue:
     # ---- the disk ----------------------------------------------------------------------------------------------------
 
     async def _settle(
-        self, done: str = "", events: Sequence[StoredEvent] = (), messages: Sequence[StoredMessage] = ()
+        self,
+        done: str = "",
+        events: Sequence[StoredEvent] = (),
+        messages: Sequence[StoredMessage] = (),
+        along: Sequence[Statement] = (),
     ) -> None:
         """Put a step on disk, then take up what is new: always both, so callers shield it."""
-        await self._store.settle(done, events, messages)
+        await self._store.settle(done, events, messages, along)
         self._begin(events, messages)
 
     @staticmethod

@@ -46,6 +46,8 @@ DROP TABLE events;
     "CREATE TABLE event_source_mappings (uuid TEXT PRIMARY KEY, record TEXT NOT NULL)",
     # 2 -> 3. How far the streams of event source mappings were read.
     "CREATE TABLE checkpoints (mapping TEXT, shard TEXT, record TEXT NOT NULL, PRIMARY KEY (mapping, shard))",
+    # 3 -> 4. What schedules fired last.
+    "CREATE TABLE schedules (kind TEXT, key TEXT, record TEXT NOT NULL, PRIMARY KEY (kind, key))",
 )
 """SQL that brings a database from schema N (its user_version) to N + 1; append, never change.
 
