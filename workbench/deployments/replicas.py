@@ -17,6 +17,7 @@ from workbench.deployments.fleet import Fleet
 from workbench.deployments.hpa import Rules
 from workbench.deployments.replica import INVOKE_PATH, READY_WITHIN_S, Hypervised, Replica, Version
 from workbench.deployments.rollout import Pace
+from workbench.deployments import outbound
 from workbench.deployments.supervision import Supervision
 from workbench.errors import DeploymentError, HandlerError, WorkbenchError
 from workbench.faas.functions.java_code import runnable
@@ -146,7 +147,12 @@ class Replicas:
             raise _rolled_back(error, self.service.name, len(self._fleet.pool.ready())) from error
 
     def _version(self, service: Service) -> Version:
-        return Version(service, self._made_ready(service), _checked(self.concurrency, service))
+        return Version(
+            service,
+            self._made_ready(service),
+            _checked(self.concurrency, service),
+            outbound.to_pass_on(service, self.sandbox),
+        )
 
     def _made_ready(self, service: Service) -> Path:
         """What is done once for a version, before its instances start: its code as a directory."""

@@ -19,6 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError, Wa
 
 from workbench.deployments.platform import Platform
 from workbench.errors import DeploymentError, HandlerError, InvocationError, InvocationTimeout, Throttled
+from workbench.faas.running import outbound
 from workbench.instance import InstanceEvent, InstanceState, InstanceView
 from workbench.invocation import InvocationResult, Phases, Target
 from workbench.package import Package, package
@@ -224,7 +225,11 @@ class ServerlessDeployment:
     def _create(self, ready: Package) -> None:
         with _translated(f"create {self._name}"):
             self._client.create_function(
-                FunctionName=self._name, Role=ROLE, Code={"ZipFile": ready.path.read_bytes()}, **_settings(self.service)
+                FunctionName=self._name,
+                Role=ROLE,
+                Code={"ZipFile": ready.path.read_bytes()},
+                Tags={outbound.TAG: self.service.outbound} if self.service.outbound else {},
+                **_settings(self.service),
             )
             self._client.get_waiter("function_active_v2").wait(
                 FunctionName=self._name, WaiterConfig={"Delay": 1, "MaxAttempts": 30}
