@@ -18,7 +18,20 @@ import pytest
 
 from tests import unprivileged
 
-NAMES = ("docker", "gvisor", "namespaces", "cgroups", "chromium", "unprivileged", "node", "java", "hey", "wrk", "qemu", "rabbitmq")
+NAMES = (
+    "docker",
+    "gvisor",
+    "namespaces",
+    "cgroups",
+    "chromium",
+    "unprivileged",
+    "node",
+    "java",
+    "hey",
+    "wrk",
+    "qemu",
+    "rabbitmq",
+)
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 

@@ -11,7 +11,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -21,9 +20,11 @@ import pika
 import pika.exceptions
 
 from workbench import capabilities
-from workbench.broker.owner import FAREWELL
 from workbench.errors import CapabilityMissing, DeploymentError
 from workbench.session import VARIABLE, session_dir, session_id
+
+FAREWELL = b"end\n"
+"""What is said to the node's owner before its standard input is closed: who was killed says nothing."""
 
 USER = "workbench"
 _CLOSE_WITHIN_S = 10

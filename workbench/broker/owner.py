@@ -20,10 +20,8 @@ import time
 from pathlib import Path
 
 from workbench import capabilities
+from workbench.broker.broker import FAREWELL
 from workbench.session import VARIABLE, remove_session_dir_of_the_dead
-
-FAREWELL = b"end\n"
-"""What who started us says before it closes our standard input; one that was killed says nothing."""
 
 READY_WITHIN_S = 60.0
 _PR_SET_PDEATHSIG = 1

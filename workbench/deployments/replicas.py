@@ -12,12 +12,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from workbench.deployments import outbound
 from workbench.deployments.autoscaler import Autoscaler
 from workbench.deployments.fleet import Fleet
 from workbench.deployments.hpa import Rules
 from workbench.deployments.replica import INVOKE_PATH, READY_WITHIN_S, Hypervised, Replica, Version
 from workbench.deployments.rollout import Pace
-from workbench.deployments import outbound
 from workbench.deployments.supervision import Supervision
 from workbench.errors import DeploymentError, HandlerError, WorkbenchError
 from workbench.faas.functions.java_code import runnable

@@ -67,7 +67,7 @@ class ServerlessDeployment:
         self._isolation = str(health["isolation"])
         self.techniques: tuple[str, ...] = tuple(health["techniques"])
         self.sandbox = self._labelled(health["technique"])
-        self._create(package(service))
+        self._create(package(service, unlimited=True))  # what is too large the platform refuses
 
     @property
     def endpoint(self) -> str:
@@ -156,7 +156,7 @@ class ServerlessDeployment:
 
     def update(self, service: Service) -> None:
         """Upload new code and settings, and wait until they are in force."""
-        ready = package(service)
+        ready = package(service, unlimited=True)
         with _translated(f"update {self._name}"):
             self._client.update_function_code(FunctionName=self._name, ZipFile=ready.path.read_bytes())
             self._client.get_waiter("function_updated_v2").wait(

@@ -16,6 +16,7 @@ from workbench.records import Measurement, Provenance
 EXPERIMENT = "consumer"
 _EVERY_S = 0.05
 _QUIET_S = 0.5
+_ASKED_AT_MOST = 40
 
 
 class Broker(Protocol):
@@ -90,7 +91,7 @@ def consumer(
             for one in watched:
                 _look(broker, one, now)
             tell(EXPERIMENT, len(published), messages)
-            if len(published) == messages and all(one.over(now, messages) for one in watched) or now > within_s:
+            if (len(published) == messages and all(one.over(now, messages) for one in watched)) or now > within_s:
                 break
             time.sleep(_EVERY_S)
         for one, thread in zip(watched, staying, strict=True):
@@ -101,7 +102,9 @@ def consumer(
 def _subscribe(one: _Watched, stay: bool) -> threading.Thread | None:
     if not stay:
         answer = one.deployment.invoke({"action": "subscribe", "queue": one.queue})
-        one.answer = "answered, and listens in the background" if answer.payload["listening"] else answer.payload["ended"]
+        one.answer = (
+            "answered, and listens in the background" if answer.payload["listening"] else answer.payload["ended"]
+        )
         return None
 
     def call() -> None:
@@ -120,7 +123,7 @@ def _await_consumers(broker: Broker, watched: list[_Watched], within_s: float) -
     """Until each queue has its consumer: a message published before would be waited for by nobody yet."""
     deadline = time.monotonic() + within_s
     for one in watched:
-        while not one.subscribed and not one.answer.startswith("Task") and time.monotonic() < deadline:
+        while not one.subscribed and time.monotonic() < deadline:
             one.subscribed = broker.depth(one.queue)[1] > 0
             time.sleep(0.01)
 
@@ -145,12 +148,22 @@ def _finish(broker: Broker, one: _Watched, thread: threading.Thread | None, stay
             thread.join(5)
         one.answer = one.answer or "did not answer: it still listens"
     else:
-        one.status = one.deployment.invoke({"action": "status"}).payload
+        one.status = _status(one)
         one.handled += [
             (one.depth[-1][0], int(done.body["order"]), bool(done.body["redelivered"]))
             for done in broker.take(f"{one.queue}.done")
         ]
     one.left = [message.redelivered for message in broker.take(one.queue)]
+
+
+def _status(one: _Watched) -> dict[str, Any]:
+    """How it went, told by the instance; one whose connection was closed while it was frozen needs a moment to see."""
+    for _ in range(_ASKED_AT_MOST):
+        told: dict[str, Any] = one.deployment.invoke({"action": "status"}).payload
+        if one.dropped_s is None or not told["listening"]:
+            break
+        time.sleep(_EVERY_S)
+    return told
 
 
 def _measurement(
