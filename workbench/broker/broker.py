@@ -85,7 +85,7 @@ class Broker:
 
     def take(self, queue: str) -> list[Taken]:
         """Take out, and acknowledge, all that wait in the queue."""
-        taken = []
+        taken: list[Taken] = []
         while True:
             told, _, body = self._channel.basic_get(queue, auto_ack=True)
             if told is None:

@@ -31,7 +31,7 @@ _ERL = "+S 1:1 +sbwt none -noinput -kernel inet_dist_use_interface {127,0,0,1}"
 
 def main(home: Path) -> int:
     """Own a node in `home` until standard input ends; 1 when it does not start."""
-    password = sys.stdin.buffer.raw.readline().decode().strip()  # type: ignore[attr-defined]
+    password = os.read(0, 1024).decode().strip()
     amqp, distribution, mapper = _free_ports(3)
     environment = _environment(home, password, amqp, distribution, mapper)
     children: list[subprocess.Popen[bytes]] = []

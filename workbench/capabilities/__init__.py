@@ -272,13 +272,11 @@ def rabbitmq() -> Capability:
     remedy = "apt-get install rabbitmq-server (the workbench starts one of its own; the system's need not run)"
     if rabbitmq_program() is None:
         return Capability("rabbitmq", False, "Not installed.", remedy)
-    asked = (
-        'io:format("Erlang/OTP ~s, erts ~s~n", [erlang:system_info(otp_release), erlang:system_info(version)]), halt().'
-    )
+    asked = 'io:format("Erlang ~s~n", [erlang:system_info(version)]), halt().'
     ok, said = _run(["erl", "-noshell", "-eval", asked])
-    return Capability(
-        "rabbitmq", ok, f"Installed, on {said}." if ok else f"Erlang does not work: {said}.", "" if ok else remedy
-    )
+    if not ok:
+        return Capability("rabbitmq", False, f"Installed, but Erlang does not work: {said}.", remedy)
+    return Capability("rabbitmq", True, f"Installed, on {said}.")
 
 
 def rabbitmq_program() -> Path | None:

@@ -16,7 +16,7 @@ _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "x", 
 
 
 def state(measured: Measured) -> go.Figure:
-    """The count answered, by the number of the visit; a mark's shape is the instance, the thin line is a correct counter."""
+    """The count answered, by the number of the visit; a mark's shape is the instance."""
     finding = findings.state(measured)
     shown = [m for m in select(measured, EXPERIMENT).measurements if m.samples]
     if not shown:

@@ -38,8 +38,8 @@ def to_pass_on(service: Service, sandbox: str) -> str:
     moved = [inside for inside, target in targets.items() if target != ("127.0.0.1", inside)]
     if moved:
         raise DeploymentError(
-            f"A process has this machine's own ports, so its port {moved[0]} cannot lead elsewhere ({service.outbound}). "
-            "Name the port alone, or choose sandbox='namespaces'."
+            f"A process has this machine's own ports, so its port {moved[0]} cannot lead elsewhere "
+            f"({service.outbound}). Name the port alone, or choose sandbox='namespaces'."
         )
     return ""
 

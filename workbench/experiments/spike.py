@@ -38,7 +38,7 @@ def spike(
 
     Samples: milliseconds of requests answered. Detail: planned_s, latency_ms and status of every request, goal_ms,
     timeout_s, duration_s, ends (requests by ENDS), first_answer_s (None: there was none), instances [[s, n]],
-    kept_up (whether the generator did). Raises DeploymentError when a deployment does not come to rest, and Interrupted.
+    kept_up (whether the generator did). Raises DeploymentError when a deployment does not come to rest, Interrupted.
     """
     tell = progress or silent
     schedule = constant(requests / over_s, over_s)

@@ -32,8 +32,8 @@ def state(
     rest_s: float = 5.0,
     progress: Progress | None = None,
 ) -> tuple[Measurement, ...]:
-    """Ask each deployment of the sample `counter` for visits: `calls` of one caller, then as many of `instances` callers
-    at once on so many instances, then, after everybody has been quiet, as many of one caller again.
+    """Ask each deployment of the sample `counter` for visits: `calls` of one caller, as many of `instances` callers at
+    once on so many instances, then, after everybody has been quiet, as many of one caller again.
 
     The rest is over when a deployment that starts instances by need has none left, after `rest_s` at the latest. A
     correct counter says 1, 2, 3 and so on, each once.
