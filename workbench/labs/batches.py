@@ -54,7 +54,7 @@ def _booked(bench: Bench) -> str:
         expect(
             ledger.total,
             1730,
-            "Three orders came in one batch, of 4.50, 12.00 and 0.80. What the ledger has, in cents?",
+            "Three orders came in one batch, of 4.50, 12.00 and 0.80 (in cents).",
         )
     return "Three orders, three entries."
 
@@ -69,7 +69,7 @@ def _once(bench: Bench) -> str:
         expect(
             ledger.total,
             before,
-            "The same two messages came again, marked as redelivered. What the ledger has, in cents?",
+            "The same two messages came again, marked as redelivered.",
         )
     return "The second time nothing was added, though the instance knew nothing of the first."
 
@@ -83,8 +83,8 @@ def _two(bench: Bench) -> str:
         expect(
             ledger.total,
             1350,
-            "Three messages said the same: two in one batch, and one that was first given to a desk which never booked it "
-            "(so it is marked as redelivered). What the ledger has, in cents?",
+            "Three messages said the same: two in one batch, and one that another desk had been given and never booked "
+            "(so it is marked as redelivered).",
         )
     return "The same words in three messages are three entries."
 
@@ -114,14 +114,14 @@ def _poison(bench: Bench) -> str:
         try:
             desk.invoke(batch(good[0], broken, good[1]))
         except HandlerError as error:
+            if error.error_type == "ConnectionError":  # of the broker: it never came to the messages
+                raise
             raise NotYet(
-                f"Of three messages the second was no JSON, and the handler raised {error.error_type}. So the batch comes "
-                "again, and fails again, and the orders behind it are never reached."
+                f"Of three messages the second was no JSON, and the handler raised {error.error_type}. So the batch "
+                "comes again, and fails again, and the orders behind it are never reached."
             ) from error
-        expect(
-            ledger.total, 1100, "Of three messages the second was no JSON. What the ledger has of the others, in cents?"
-        )
-        expect(list(ledger.aside), [broken["basicProperties"]["messageId"]], "What was set aside, by its messageId?")
+        expect(ledger.total, 1100, "Of three messages the second was no JSON. The others?")
+        expect(list(ledger.aside), [broken["basicProperties"]["messageId"]], "Which was set aside?")
     return "It was set aside for a person to look at; the two others were booked."
 
 
@@ -138,12 +138,12 @@ BATCHES = Exercise(
     checked_handler="app.handler",
     checks=(_booked, _once, _two, _half, _poison),
     hints=(
-        "Nobody has to be listened to any more: the messages are in the event. Print it, or look at its shape above. Then "
-        "ask of every line: what if this very batch comes again? And what if this line fails?",
-        "The ledger refuses a key that it has. So the question is what the key is: it must be the same when the message "
+        "Nobody has to be listened to any more: the messages are in the event, as shown above. Then ask of every "
+        "line: what if this very batch comes again? And what if this line fails?",
+        "The ledger refuses a key that it has. So the question is what the key is: the same when the message "
         "comes again, and another one for another message. `redelivered` only says that somebody had it before, not "
         "what they did with it.",
-        "Use `message['basicProperties']['messageId']` as the key. Decode with `json.loads(base64.b64decode(...))` inside "
+        "Use `message['basicProperties']['messageId']` as the key. Decode with `json.loads(base64.b64decode(...))` in "
         "a `try` that catches ValueError alone, and call `ledger.set_aside(key, error)` there. Let an error of the ledger "
         "go through: raising is how a handler says that the batch is not done.",
     ),

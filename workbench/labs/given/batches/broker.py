@@ -9,6 +9,6 @@ def consume(queue):
     In a function "for ever" is until the instance is frozen or ended; so that nobody has to wait for that here, the
     broker closes the connection after a moment, as it does with a consumer that it has not heard of.
     """
-    time.sleep(1)
+    time.sleep(0.2)
     raise ConnectionError(f"the broker closed the connection to {queue}: missed heartbeats from client")
     yield  # what a message would come by
