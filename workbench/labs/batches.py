@@ -144,7 +144,7 @@ BATCHES = Exercise(
         "comes again, and another one for another message. `redelivered` only says that somebody had it before, not "
         "what they did with it.",
         "Use `message['basicProperties']['messageId']` as the key. Decode with `json.loads(base64.b64decode(...))` in "
-        "a `try` that catches ValueError alone, and call `ledger.set_aside(key, error)` there. Let an error of the ledger "
-        "go through: raising is how a handler says that the batch is not done.",
+        "a `try` that catches ValueError alone, and call `ledger.set_aside(key, error)` there. An error of the ledger "
+        "must go through: raising is how a handler says that the batch is not done.",
     ),
 )
