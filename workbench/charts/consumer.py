@@ -34,7 +34,7 @@ def consumer(measured: Measured) -> go.Figure:
     figure.update_yaxes(range=[0, most * 1.12], title_text=None)
     figure.update_yaxes(title_text="messages", row=1, col=1)
     subtitle = "Thin: published. Filled: handled. Dashed: out of the queue, given to the consumer."
-    return finish(figure, finding, subtitle, plot_height=300, legend_rows=1, column_titles=True)
+    return finish(figure, finding, subtitle, plot_height=300, column_titles=True)
 
 
 def _end(m: Measurement) -> float:

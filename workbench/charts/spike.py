@@ -42,12 +42,23 @@ def spike(measured: Measured) -> go.Figure:
     longest = max(number(m.detail.get("duration_s")) or 1.0 for m in shown)
     figure.update_xaxes(range=[0, longest])
     figure.update_xaxes(title_text="sent at (s since the spike began)", row=2)
+    for row, most in enumerate((max(map(_rate, shown)), max(map(_most_instances, shown))), 1):
+        figure.update_yaxes(range=[0, most * 1.12], nticks=5 if row == 1 else 3, row=row)
     figure.update_yaxes(title_text="requests/s", row=1, col=1)
-    figure.update_yaxes(rangemode="tozero", nticks=4, row=2)
     figure.update_yaxes(title_text="instances", row=2, col=1)
     figure.update_layout(barmode="stack", bargap=0)
     subtitle = "A bar is the requests sent in that moment, by how they ended, whenever that was."
     return finish(figure, finding, subtitle, plot_height=360, legend_rows=1, column_titles=True)
+
+
+def _rate(m: Measurement) -> float:
+    """Requests a second, on average: they are sent evenly."""
+    return max(1.0, len(entries(m.detail.get("planned_s"))) / (number(m.detail.get("duration_s")) or 1.0))
+
+
+def _most_instances(m: Measurement) -> float:
+    found = [numbers(entry) for entry in entries(m.detail.get("instances"))]
+    return max((pair[1] for pair in found if len(pair) == 2), default=1.0) or 1.0
 
 
 def _requests(figure: go.Figure, column: int, m: Measurement) -> None:

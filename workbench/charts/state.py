@@ -35,7 +35,7 @@ def state(measured: Measured) -> go.Figure:
     figure.update_yaxes(range=[0, most * 1.12])
     figure.update_yaxes(title_text="count answered", row=1, col=1)
     subtitle = "Thin line: what a correct counter says. A shape is an instance. Dotted: what was changed."
-    return finish(figure, finding, subtitle, plot_height=320, legend_rows=0, column_titles=True)
+    return finish(figure, finding, subtitle, plot_height=320, column_titles=True)
 
 
 def _panel(figure: go.Figure, column: int, m: Measurement, most: int) -> None:

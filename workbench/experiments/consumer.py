@@ -112,7 +112,7 @@ def _subscribe(one: _Watched, stay: bool) -> threading.Thread | None:
             one.deployment.invoke({"action": "stay", "queue": one.queue})
             one.answer = "answered"
         except WorkbenchError as error:
-            one.answer = str(error).splitlines()[0]
+            one.answer = str(error).splitlines()[0].partition(" Raise ")[0]  # without what is advised for other cases
 
     thread = threading.Thread(target=call, daemon=True)
     thread.start()

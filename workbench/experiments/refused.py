@@ -50,7 +50,8 @@ def refused(*deployments: Deployment, payload: Any = None, progress: Progress | 
             for place, deployment in enumerate(deployments):
                 tell(EXPERIMENT, number * len(deployments) + place, len(attempts) * len(deployments))
                 found[place].append(_tried(name, attempt, deployment, payload))
-    tell(EXPERIMENT, 1, 1)
+    total = len(attempts) * len(deployments)
+    tell(EXPERIMENT, total, total)
     return tuple(_measurement(d, found[at], complete=True) for at, d in enumerate(deployments))
 
 

@@ -29,7 +29,7 @@ def state(
     *deployments: Deployment,
     calls: int = 12,
     instances: int = 3,
-    rest_s: float = 5.0,
+    rest_s: float = 20.0,
     progress: Progress | None = None,
 ) -> tuple[Measurement, ...]:
     """Ask each deployment of the sample `counter` for visits: `calls` of one caller, as many of `instances` callers at

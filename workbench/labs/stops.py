@@ -106,7 +106,7 @@ def told(measured: Iterable[Measurement]) -> Panel:
         rows += [
             [m.deployment, "the invocation", d["answer"]],
             ["", "the broker", d["broker_said"] or "nothing"],
-            ["", "the instance, later", d["ended"] or "nothing"],
+            ["", "the instance, asked later", d["ended"] or ("was not asked" if d["stay"] else "nothing")],
             ["", "counted", f"{d['handled']} handled, {d['redelivered']} given out twice, {d['left']} left"],
         ]
     html, text = table(["deployment", "who", "said"], rows)

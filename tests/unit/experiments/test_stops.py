@@ -138,7 +138,10 @@ def test_a_spikes_figure_has_every_request_once() -> None:
         kept_up=True,
     )
     assert findings.spike([spike]).title == "Answered within 500\u00a0ms: serverless 25 %"
-    bars = [trace for trace in charts.spike([spike]).data if trace.type == "bar"]
+    figure = charts.spike([spike])
+    bars = [trace for trace in figure.data if trace.type == "bar"]
+    assert figure.layout.yaxis.range[0] == 0
+    assert figure.layout.yaxis.range[1] > 2  # requests a second
     assert sum(rate * bar.width for bar in bars for rate in bar.y) == pytest.approx(4)
 
 

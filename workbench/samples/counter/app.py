@@ -1,4 +1,5 @@
-"""A visitor counter, written as on one machine that never ends: it counts in memory, and in a database in /tmp.
+"""A visitor counter, written as for one machine that never ends: it counts in memory, and in a
+database in /tmp.
 
 `{"action": "visit"}` counts a visit and answers with both counts, and with a name that the
 instance drew when it started. COUNTER_WORK_MS says for how long a visit takes.
@@ -16,8 +17,9 @@ WORK_S = float(os.environ.get("COUNTER_WORK_MS", "0")) / 1000
 instance = secrets.token_hex(4)
 lock = threading.Lock()
 visits = {"all": 0}
-# What is in /tmp belongs to the instance, as its memory does: the name makes sure of it where /tmp is everybody's.
-database = sqlite3.connect(os.path.join(tempfile.gettempdir(), f"visits-{instance}.db"), check_same_thread=False)
+# /tmp is the instance's own, as its memory is; the name makes sure where it is everybody's.
+place = os.path.join(tempfile.gettempdir(), f"visits-{instance}.db")
+database = sqlite3.connect(place, check_same_thread=False)
 database.execute("create table visits (at real)")
 
 

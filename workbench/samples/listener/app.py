@@ -25,8 +25,8 @@ listening = []
 
 
 def connect(queue):
-    """A channel on which orders come; the connection is called as the queue is, to be found in the broker's log."""
-    import pika  # here, so that a desk that nobody has subscribed answers without it
+    """A channel on which orders come; the connection is called as the queue is, for the log."""
+    import pika  # here, so that a desk which listens to nothing answers without it
 
     settings = pika.URLParameters(os.environ["AMQP_URL"])
     settings.heartbeat = HEARTBEAT_S
