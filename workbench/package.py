@@ -79,12 +79,13 @@ def unpacked(ready: Package, *, unlimited: bool = False) -> Path:
     return target
 
 
-def unpack(archive: Path | bytes, target: Path, most: int = MAX_UNPACKED) -> None:
+def unpack(archive: Path | bytes, target: Path, most: int | None = None) -> None:
     """Unpack a ZIP into the new directory `target`; a hostile or oversized one raises PackageError, nothing written.
 
     Refused: names that leave the directory, links and special files, names that stand twice, more than `most` bytes
     (250 MB) or 50,000 files unpacked (declared or real), encrypted or corrupt archives.
     """
+    most = MAX_UNPACKED if most is None else most
     source = io.BytesIO(archive) if isinstance(archive, bytes) else archive
     try:
         with zipfile.ZipFile(source) as file:

@@ -6,23 +6,25 @@ An entry has a key. Nothing is ever overwritten: who writes under a key that is 
 import json
 import os
 import socket
+from typing import Any
 
 
-def write(key, cents):
+def write(key: str, cents: int) -> bool:
     """Enter an amount under `key`; whether it is new. Raises ConnectionError when the ledger cannot be reached."""
-    return _ask({"write": key, "cents": cents})["new"]
+    return bool(_ask({"write": key, "cents": cents})["new"])
 
 
-def set_aside(key, why):
+def set_aside(key: str, why: object) -> None:
     """Put something that cannot be booked on the pile that a person looks through."""
     _ask({"aside": key, "why": str(why)})
 
 
-def _ask(request):
+def _ask(request: dict[str, Any]) -> dict[str, Any]:
     with socket.create_connection(("127.0.0.1", int(os.environ["LEDGER_PORT"])), timeout=5) as connection:
         connection.sendall(json.dumps(request).encode() + b"\n")
         with connection.makefile() as answers:
             line = answers.readline()
     if not line:
         raise ConnectionError("the ledger does not answer")
-    return json.loads(line)
+    answer: dict[str, Any] = json.loads(line)
+    return answer
