@@ -44,6 +44,7 @@ def _slow() -> tuple[Measurement, ...]:
         ways = [
             stack.enter_context(deploy(service, "serverless")),
             stack.enter_context(deploy(service, "container", concurrency=2)),
+            stack.enter_context(deploy(service, "vm", concurrency=2)),
         ]
         return spike(*ways, requests=1000, over_s=OVER_S, progress=told)
 

@@ -50,7 +50,7 @@ def listener(broker: Broker | None) -> Service:
 
 @contextlib.contextmanager
 def listening(broker: Broker | None) -> Iterator[tuple[Deployment, ...]]:
-    """The listener as a function and as a container; nothing is deployed without a broker."""
+    """The listener as a function, as a container and VM-style; nothing is deployed without a broker."""
     from workbench.deployments import deploy
     from workbench.isolation import best
 
@@ -60,8 +60,12 @@ def listening(broker: Broker | None) -> Iterator[tuple[Deployment, ...]]:
     service = listener(broker)
     # A container of Docker Engine's has no way to a port that is only on this machine's loopback address.
     box = "namespaces" if best() == "namespaces" else "process"
-    with deploy(service, "serverless") as function, deploy(service, "container", sandbox=box) as container:
-        yield function, container
+    with (
+        deploy(service, "serverless") as function,
+        deploy(service, "container", sandbox=box) as container,
+        deploy(service, "vm") as process,
+    ):
+        yield function, container, process
 
 
 def consumed(broker: Broker | None, ways: Iterable[Deployment], *, stay: bool = False) -> tuple[Measurement, ...]:
