@@ -28,6 +28,7 @@ LABS = {
     "lab03": PROJECT / "notebooks" / "03_scaling.ipynb",
     "lab03b": PROJECT / "notebooks" / "03b_how_measurements_lie.ipynb",
     "lab04": PROJECT / "notebooks" / "04_isolation.ipynb",
+    "lab07": PROJECT / "notebooks" / "07_where_it_stops.ipynb",
 }
 STUDENTS = {
     "stateless": PROJECT / "exercises" / "00_stateless.ipynb",
@@ -36,6 +37,7 @@ STUDENTS = {
     "many_callers": PROJECT / "exercises" / "03_scaling.ipynb",
     "honest_report": PROJECT / "exercises" / "03b_how_measurements_lie.ipynb",
     "good_guest": PROJECT / "exercises" / "04_isolation.ipynb",
+    "batches": PROJECT / "exercises" / "07_where_it_stops.ipynb",
 }
 SOLUTIONS = [PROJECT / "exercises" / "solutions" / student.name for student in STUDENTS.values()]
 ANSWERS: dict[str, dict[str, float | str]] = {
@@ -89,6 +91,15 @@ ANSWERS: dict[str, dict[str, float | str]] = {
         "lab04.hog_boxed": "2 to 5 times",
         "lab04.limits": "two",
         "lab04.boot_ms": 1000,
+    },
+    "lab07": {
+        "lab07.background": "about half",
+        "lab07.stay": "its time limit",
+        "lab07.wrong": "serverless",
+        "lab07.forgot": "neither",
+        "lab07.spike": "about the same",
+        "lab07.first_ms": 100,
+        "lab07.large": "container",
     },
 }
 FORKED = {"lab02.zygote", "lab02.snapshot", "lab02.memory", "lab02.unique"}
