@@ -18,7 +18,20 @@ import pytest
 
 from tests import unprivileged
 
-NAMES = ("docker", "gvisor", "namespaces", "cgroups", "chromium", "unprivileged", "node", "java", "hey", "wrk", "qemu")
+NAMES = (
+    "docker",
+    "gvisor",
+    "namespaces",
+    "cgroups",
+    "chromium",
+    "unprivileged",
+    "node",
+    "java",
+    "hey",
+    "wrk",
+    "qemu",
+    "rabbitmq",
+)
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -65,7 +78,7 @@ def check(*names: str) -> None:
 @functools.cache
 def find(name: str) -> Missing | None:
     """None when the part works here; what is missing otherwise. Found once in a test run."""
-    if name in ("docker", "gvisor", "namespaces", "cgroups"):
+    if name in ("docker", "gvisor", "namespaces", "cgroups", "rabbitmq"):
         from workbench import capabilities  # here, so that tests of the lowest parts run while it is broken
 
         capability = getattr(capabilities.find(), name)

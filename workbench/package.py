@@ -1,6 +1,7 @@
 """A service made ready to deploy: a reproducible ZIP (same files, same digest), and its safe unpacking.
 
-Limits are AWS Lambda's own (developer guide, "Lambda quotas"): 50 MB zipped, 250 MB unpacked.
+Limits are AWS Lambda's own (developer guide, "Lambda quotas"): 50 MB zipped, 250 MB unpacked. Where something else runs
+the package, or is to say itself that it will not, it is made `unlimited`: up to what is handled in memory here.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from workbench.session import cache_dir, unfinished_prefix
 
 MAX_ZIPPED = 50 * 2**20
 MAX_UNPACKED = 250 * 2**20
+MAX_IN_MEMORY = 2**30
 MAX_FILES = 50_000
 
 EXCLUDED = (
@@ -45,10 +47,10 @@ class Package:
     size_bytes: int
 
 
-def package(service: Service) -> Package:
+def package(service: Service, *, unlimited: bool = False) -> Package:
     """Zip the service's directory reproducibly; raises PackageError when it is empty, too large or unreadable."""
-    data = _zip(service.source)
-    if len(data) > MAX_ZIPPED:
+    data = _zip(service.source, MAX_IN_MEMORY if unlimited else MAX_UNPACKED)
+    if len(data) > MAX_ZIPPED and not unlimited:
         raise PackageError(
             f"{service.source} makes a ZIP of {len(data) / 2**20:.0f} MB; the limit is {MAX_ZIPPED // 2**20} MB. "
             "Leave out what the handler does not need."
@@ -60,14 +62,14 @@ def package(service: Service) -> Package:
     return Package(service, path, digest, len(data))
 
 
-def unpacked(ready: Package) -> Path:
+def unpacked(ready: Package, *, unlimited: bool = False) -> Path:
     """The package's files in a directory shared by all its instances; never written to after it is made."""
     target = _cached("unpacked") / ready.sha256
     if target.is_dir():
         return target
     scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=unfinished_prefix()))
     try:
-        unpack(ready.path, scratch / "code")
+        unpack(ready.path, scratch / "code", MAX_IN_MEMORY if unlimited else MAX_UNPACKED)
         (scratch / "code").rename(target)
     except OSError:
         if not target.is_dir():  # else another process was quicker, with the same content
@@ -77,17 +79,18 @@ def unpacked(ready: Package) -> Path:
     return target
 
 
-def unpack(archive: Path | bytes, target: Path) -> None:
+def unpack(archive: Path | bytes, target: Path, most: int | None = None) -> None:
     """Unpack a ZIP into the new directory `target`; a hostile or oversized one raises PackageError, nothing written.
 
-    Refused: names that leave the directory, links and special files, names that stand twice, more than 250 MB or
-    50,000 files unpacked (declared or real), encrypted or corrupt archives.
+    Refused: names that leave the directory, links and special files, names that stand twice, more than `most` bytes
+    (250 MB) or 50,000 files unpacked (declared or real), encrypted or corrupt archives.
     """
+    most = MAX_UNPACKED if most is None else most
     source = io.BytesIO(archive) if isinstance(archive, bytes) else archive
     try:
         with zipfile.ZipFile(source) as file:
-            members = _checked(file)
-            contents = list(_read(file, members))
+            members = _checked(file, most)
+            contents = list(_read(file, members, most))
     except (zipfile.BadZipFile, EOFError, RuntimeError, ValueError, OSError, zlib.error) as error:
         raise PackageError(f"This is not a ZIP that can be unpacked ({error}). Make it anew.") from error
     target.mkdir(mode=0o755, parents=True)
@@ -107,7 +110,7 @@ def unpack(archive: Path | bytes, target: Path) -> None:
         os.chmod(directory, 0o755)
 
 
-def _zip(source: Path) -> bytes:
+def _zip(source: Path, most: int) -> bytes:
     buffer = io.BytesIO()
     total = 0
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
@@ -118,9 +121,9 @@ def _zip(source: Path) -> bytes:
             except OSError as error:
                 raise PackageError(f"{path} cannot be read ({error.strerror}). Mend it or leave it out.") from error
             total += len(data)
-            if total > MAX_UNPACKED:
+            if total > most:
                 raise PackageError(
-                    f"{source} holds more than {MAX_UNPACKED // 2**20} MB. Leave out what the handler does not need."
+                    f"{source} holds more than {most // 2**20} MB. Leave out what the handler does not need."
                 )
             entry = zipfile.ZipInfo(name, _EPOCH)
             entry.create_system = 3  # Unix, whatever this machine is: it decides how the mode is read
@@ -155,12 +158,12 @@ def _excluded(name: str) -> bool:
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in EXCLUDED)
 
 
-def _checked(file: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+def _checked(file: zipfile.ZipFile, most: int) -> list[zipfile.ZipInfo]:
     members = file.infolist()
     if len(members) > MAX_FILES:
         raise PackageError(f"The ZIP has {len(members)} entries; the limit is {MAX_FILES}.")
-    if sum(m.file_size for m in members) > MAX_UNPACKED:
-        raise PackageError(f"The ZIP unpacks to more than {MAX_UNPACKED // 2**20} MB.")
+    if sum(m.file_size for m in members) > most:
+        raise PackageError(f"The ZIP unpacks to more than {most // 2**20} MB.")
     seen: set[tuple[str, ...]] = set()
     for member in members:
         _check_name(member)
@@ -192,9 +195,9 @@ def _check_name(member: zipfile.ZipInfo) -> None:
         raise PackageError(f"The ZIP has an entry named {name[:80]!r}, which does not stay in its directory.")
 
 
-def _read(file: zipfile.ZipFile, members: list[zipfile.ZipInfo]) -> Iterator[tuple[str, bool, bytes | None]]:
+def _read(file: zipfile.ZipFile, members: list[zipfile.ZipInfo], most: int) -> Iterator[tuple[str, bool, bytes | None]]:
     # The declared sizes may lie: what is really read counts too, and nothing is written until all is read.
-    left = MAX_UNPACKED
+    left = most
     for member in members:
         executable = bool(member.external_attr >> 16 & stat.S_IXUSR)
         if member.is_dir():
@@ -204,7 +207,7 @@ def _read(file: zipfile.ZipFile, members: list[zipfile.ZipInfo]) -> Iterator[tup
             data = stream.read(left + 1)
         left -= len(data)
         if left < 0:
-            raise PackageError(f"The ZIP unpacks to more than {MAX_UNPACKED // 2**20} MB.")
+            raise PackageError(f"The ZIP unpacks to more than {most // 2**20} MB.")
         yield member.filename, executable, data
 
 

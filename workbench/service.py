@@ -55,7 +55,8 @@ class Service:
 
     The handler is `module.function` in Python, `file.function` in Node.js, `package.Class::method` in Java. A
     long-running instance is healthy when its handler answers GET `health_path` with a status below 400; without one,
-    when its HTTP host answers. Raises PackageError for a path that is none.
+    when its HTTP host answers. Raises PackageError for a path that is none. `outbound` names what an instance may reach
+    beyond itself, in the words of `faas/running/outbound.py`: `5672` is port 5672 of this machine's loopback address.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Service:
     resources: Resources = Resources()
     environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     health_path: str = ""
+    outbound: str = ""
 
     def __post_init__(self) -> None:
         if self.health_path and not _PATH.fullmatch(self.health_path):
@@ -116,6 +118,10 @@ class Service:
     def with_environment(self, **variables: str) -> Service:
         """The same service with environment variables added."""
         return replace(self, environment=MappingProxyType({**self.environment, **variables}))
+
+    def reaching(self, *ports: int) -> Service:
+        """The same service, whose instances reach these ports of this machine's loopback address at their own."""
+        return replace(self, outbound=" ".join(str(port) for port in ports))
 
 
 def _language(source: Path, handler: str) -> str:

@@ -119,3 +119,53 @@ def test_memory_is_no_ledger_and_a_bucket_reads_no_answer(booker: Exercise) -> N
     passed, text = found(booker, silent.replace("raise  #", "pass  #"))
     assert passed == [True, False, True, True, False], text
     assert "Then their instance crashed" in text
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Exercise:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "learner"))
+    return find("batches")
+
+
+def test_a_handler_of_batches_passes_and_the_listener_does_not(desk: Exercise) -> None:
+    passed, text = found(desk, handler_of(EXERCISES / "solutions" / desk.notebook))
+    assert passed == [True] * 5, text
+    passed, text = found(desk, handler_of(EXERCISES / desk.notebook))
+    assert passed == [False] * 5, text
+    assert "missed heartbeats" in text
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "fails", "said"),
+    [
+        (
+            'book(message["basicProperties"]["messageId"],',
+            "book(__import__('uuid').uuid4().hex,",
+            {1, 3, 4},
+            "came again",
+        ),
+        (
+            'book(message["basicProperties"]["messageId"],',
+            'book(message["data"],',
+            {2, 4},
+            "Three messages said the same",
+        ),
+        ("            book(", '            message["redelivered"] or book(', {2, 3}, "another desk had been given"),
+        (
+            "    ledger.write(key, cents)",
+            "    try: ledger.write(key, cents)\n    except OSError: pass",
+            {3},
+            "for ever",
+        ),
+        ("        ledger.set_aside(key, error)\n", "        pass\n", {4}, "Which was set aside?"),
+        ("except (ValueError, KeyError) as error", "except KeyError as error", {4}, "never reached"),
+    ],
+)
+def test_each_fault_of_a_handler_of_batches_is_found(
+    desk: Exercise, was: str, becomes: str, fails: set[int], said: str
+) -> None:
+    solution = handler_of(EXERCISES / "solutions" / desk.notebook)
+    assert was in solution
+    passed, text = found(desk, solution.replace(was, becomes))
+    assert passed == [place not in fails for place in range(5)], text
+    assert said in text

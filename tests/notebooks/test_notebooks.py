@@ -29,6 +29,7 @@ LABS = {
     "lab03b": PROJECT / "notebooks" / "03b_how_measurements_lie.ipynb",
     "lab04": PROJECT / "notebooks" / "04_isolation.ipynb",
     "lab06": PROJECT / "notebooks" / "06_four_ways.ipynb",
+    "lab07": PROJECT / "notebooks" / "07_where_it_stops.ipynb",
 }
 STUDENTS = {
     "stateless": PROJECT / "exercises" / "00_stateless.ipynb",
@@ -38,6 +39,7 @@ STUDENTS = {
     "honest_report": PROJECT / "exercises" / "03b_how_measurements_lie.ipynb",
     "good_guest": PROJECT / "exercises" / "04_isolation.ipynb",
     "at_least_once": PROJECT / "exercises" / "06_four_ways.ipynb",
+    "batches": PROJECT / "exercises" / "07_where_it_stops.ipynb",
 }
 SOLUTIONS = [PROJECT / "exercises" / "solutions" / student.name for student in STUDENTS.values()]
 ANSWERS: dict[str, dict[str, float | str]] = {
@@ -100,6 +102,15 @@ ANSWERS: dict[str, dict[str, float | str]] = {
         "lab06.hours": "24",
         "lab06.waits": "direct, HTTP",
         "lab06.stream_ms": 50,
+    },
+    "lab07": {
+        "lab07.background": "about half",
+        "lab07.stay": "its time limit",
+        "lab07.wrong": "serverless",
+        "lab07.forgot": "neither",
+        "lab07.spike": "about the same",
+        "lab07.first_ms": 100,
+        "lab07.large": "container",
     },
 }
 FORKED = {"lab02.zygote", "lab02.snapshot", "lab02.memory", "lab02.unique"}

@@ -12,7 +12,7 @@ import pytest
 from workbench import capabilities
 from workbench.capabilities import Capabilities, Capability
 
-PROBES = ("docker", "gvisor", "namespaces", "cgroups", "kvm", "qemu", "node", "java", "chromium")
+PROBES = ("docker", "gvisor", "namespaces", "cgroups", "kvm", "qemu", "node", "java", "chromium", "rabbitmq")
 
 
 @pytest.fixture(autouse=True)

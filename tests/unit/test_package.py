@@ -139,6 +139,17 @@ def test_hostile_zip_is_refused_and_writes_nothing(hostile: bytes, tmp_path: Pat
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_only_a_function_may_not_be_is_packed_unlimited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packaging, "MAX_UNPACKED", 10_000)
+    (tmp_path / "app.py").write_text("def handler(event, context): pass\n")
+    (tmp_path / "model.bin").write_bytes(b"\0" * 20_000)
+    service = Service.from_dir(tmp_path)
+    with pytest.raises(PackageError, match="holds more than"):
+        packaging.package(service)
+    code = packaging.unpacked(packaging.package(service, unlimited=True), unlimited=True)
+    assert (code / "model.bin").stat().st_size == 20_000
+
+
 def test_a_bomb_is_refused_whatever_size_it_declares(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packaging, "MAX_UNPACKED", 10_000)
     buffer = io.BytesIO()

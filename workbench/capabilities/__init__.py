@@ -59,6 +59,7 @@ class Capabilities:
     node: Capability
     java: Capability
     chromium: Capability
+    rabbitmq: Capability
     cgroup_version: str
     memory_mb: int
     cores: int
@@ -83,7 +84,7 @@ class Capabilities:
 @functools.cache
 def find() -> Capabilities:
     """Try everything, at once; about half a second the first time."""
-    probes = (docker, gvisor, namespaces, cgroups, kvm, qemu, node, java, chromium)
+    probes = (docker, gvisor, namespaces, cgroups, kvm, qemu, node, java, chromium, rabbitmq)
     with ThreadPoolExecutor(len(probes)) as pool:
         found = {capability.name: capability for capability in pool.map(lambda probe: probe(), probes)}
     return Capabilities(
@@ -96,6 +97,7 @@ def find() -> Capabilities:
         node=found["node"],
         java=found["java"],
         chromium=found["chromium"],
+        rabbitmq=found["rabbitmq"],
         cgroup_version=_cgroup_version() if found["cgroups"] else "none",
         memory_mb=psutil.virtual_memory().total // 2**20,
         cores=_cores(),
@@ -262,6 +264,25 @@ def chromium() -> Capability:
     """A Chromium browser: it says its version."""
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
     return _program("chromium", names, "--version", "apt-get install chromium")
+
+
+@functools.cache
+def rabbitmq() -> Capability:
+    """A RabbitMQ broker: its files are here, and the Erlang that runs it says its version. None is started."""
+    remedy = "apt-get install rabbitmq-server (the workbench starts one of its own; the system's need not run)"
+    if rabbitmq_program() is None:
+        return Capability("rabbitmq", False, "Not installed.", remedy)
+    asked = 'io:format("Erlang ~s~n", [erlang:system_info(version)]), halt().'
+    ok, said = _run(["erl", "-noshell", "-eval", asked])
+    if not ok:
+        return Capability("rabbitmq", False, f"Installed, but Erlang does not work: {said}.", remedy)
+    return Capability("rabbitmq", True, f"Installed, on {said}.")
+
+
+def rabbitmq_program() -> Path | None:
+    """The broker's own start script, which runs as any user; not the one in /usr/sbin, which insists on its user."""
+    places = (Path("/usr/lib/rabbitmq/bin/rabbitmq-server"), Path("/opt/rabbitmq/sbin/rabbitmq-server"))
+    return next((path for path in places if os.access(path, os.X_OK)), None)
 
 
 def _program(name: str, commands: tuple[str, ...], option: str, remedy: str) -> Capability:

@@ -11,6 +11,7 @@ from workbench.charts.burst import scaling
 from workbench.charts.calls import calls
 from workbench.charts.cold_factor import cold_phases, cold_start_by
 from workbench.charts.cold_share import cold_share
+from workbench.charts.consumer import consumer
 from workbench.charts.event_flow import flow
 from workbench.charts.forces import tradeoff_table
 from workbench.charts.growing import LiveFigure, LiveLatency, live
@@ -25,6 +26,8 @@ from workbench.charts.page import PAGE_WIDTH, javascript, to_html
 from workbench.charts.phases import cold_start
 from workbench.charts.rates import sustainable_rate
 from workbench.charts.sequence import sequence
+from workbench.charts.spike import spike
+from workbench.charts.state import state
 from workbench.charts.steps import boot_phases, image_build
 from workbench.charts.tails import tails
 from workbench.charts.walls import walls
@@ -41,6 +44,7 @@ __all__ = [
     "cold_start",
     "cold_start_by",
     "concurrency",
+    "consumer",
     "cost",
     "flow",
     "histogram",
@@ -56,6 +60,8 @@ __all__ = [
     "pressures",
     "scaling",
     "sequence",
+    "spike",
+    "state",
     "sustainable_rate",
     "tails",
     "to_html",

@@ -18,6 +18,7 @@ from typing import Any, Protocol, runtime_checkable
 from urllib.parse import urlsplit
 
 from workbench.deployments.instance_log import InstanceLog
+from workbench.deployments.outbound import Outbound
 from workbench.deployments.supervision import BackOff
 from workbench.errors import DeploymentError, HandlerError, InvocationError, InvocationTimeout
 from workbench.invocation import InvocationResult, Phases
@@ -44,6 +45,7 @@ class Version:
     service: Service
     code: Path
     concurrency: int | None = None  # None: as many as come
+    outbound: str = ""  # what has to be passed on for an instance: see `outbound.py`
 
     @property
     def environment(self) -> dict[str, str]:
@@ -99,6 +101,7 @@ class Replica:
         self._end = ""
         self._last_check = "it was not asked"
         self._connections: queue.LifoQueue[http.client.HTTPConnection] = queue.LifoQueue()
+        self._outbound = Outbound(version.outbound)
         spec = SandboxSpec(
             name,
             "http_host.py",
@@ -107,11 +110,15 @@ class Replica:
             service.resources,
             version.environment,
             language=languages.of(service.runtime),
+            ports=self._outbound.ports,
         )
         self.box: Sandbox = launch(spec)
 
-    def mark(self, message: Mapping[str, Any]) -> None:
-        """Take a message of the control channel."""
+    def mark(self, message: Mapping[str, Any], listener: socket.socket | None = None) -> None:
+        """Take a message of the control channel; `listener` came with it."""
+        if listener is not None:
+            self._outbound.serve(message.get("port"), listener)
+            return
         name = str(message.get("mark", ""))
         self._marks[name] = int(message.get("at_ns", time.monotonic_ns()))
         if name == "init_error":
@@ -275,6 +282,7 @@ class Replica:
                 self._connections.get_nowait().close()
             except queue.Empty:
                 break
+        self._outbound.close()
         self.box.close()
 
     def _exchange(self, body: bytes, limit: float) -> tuple[http.client.HTTPResponse, bytes]:

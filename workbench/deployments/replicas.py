@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from workbench.deployments import outbound
 from workbench.deployments.autoscaler import Autoscaler
 from workbench.deployments.fleet import Fleet
 from workbench.deployments.hpa import Rules
@@ -146,7 +147,12 @@ class Replicas:
             raise _rolled_back(error, self.service.name, len(self._fleet.pool.ready())) from error
 
     def _version(self, service: Service) -> Version:
-        return Version(service, self._made_ready(service), _checked(self.concurrency, service))
+        return Version(
+            service,
+            self._made_ready(service),
+            _checked(self.concurrency, service),
+            outbound.to_pass_on(service, self.sandbox),
+        )
 
     def _made_ready(self, service: Service) -> Path:
         """What is done once for a version, before its instances start: its code as a directory."""

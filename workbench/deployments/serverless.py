@@ -20,6 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError, Wa
 from workbench.deployment import Credentials
 from workbench.deployments.platform import Platform
 from workbench.errors import DeploymentError, HandlerError, InvocationError, InvocationTimeout, Throttled
+from workbench.faas.running import outbound
 from workbench.instance import InstanceEvent, InstanceState, InstanceView
 from workbench.invocation import InvocationResult, Phases, Target
 from workbench.package import Package, package
@@ -67,7 +68,7 @@ class ServerlessDeployment:
         self._isolation = str(health["isolation"])
         self.techniques: tuple[str, ...] = tuple(health["techniques"])
         self.sandbox = self._labelled(health["technique"])
-        self._create(package(service))
+        self._create(package(service, unlimited=True))  # what is too large the platform refuses
 
     @property
     def endpoint(self) -> str:
@@ -172,7 +173,7 @@ class ServerlessDeployment:
 
     def update(self, service: Service) -> None:
         """Upload new code and settings, and wait until they are in force."""
-        ready = package(service)
+        ready = package(service, unlimited=True)
         with _translated(f"update {self._name}"):
             self._client.update_function_code(FunctionName=self._name, ZipFile=ready.path.read_bytes())
             self._client.get_waiter("function_updated_v2").wait(
@@ -241,7 +242,11 @@ class ServerlessDeployment:
     def _create(self, ready: Package) -> None:
         with _translated(f"create {self._name}"):
             self._client.create_function(
-                FunctionName=self._name, Role=ROLE, Code={"ZipFile": ready.path.read_bytes()}, **_settings(self.service)
+                FunctionName=self._name,
+                Role=ROLE,
+                Code={"ZipFile": ready.path.read_bytes()},
+                Tags={outbound.TAG: self.service.outbound} if self.service.outbound else {},
+                **_settings(self.service),
             )
             self._client.get_waiter("function_active_v2").wait(
                 FunctionName=self._name, WaiterConfig={"Delay": 1, "MaxAttempts": 30}

@@ -87,14 +87,18 @@ class Watcher:
     def _read_control(self, replica: Replica) -> bool:
         """Take what the control channel has; False at its end."""
         try:
-            data = replica.box.control.recv(65536, socket.MSG_DONTWAIT)
+            data, numbers, _, _ = socket.recv_fds(replica.box.control, 65536, 8, socket.MSG_DONTWAIT)
         except BlockingIOError:
             return True
         except OSError:
             return False
         *lines, self._partial[replica] = (self._partial.get(replica, b"") + data).split(b"\n")
+        passed = [socket.socket(fileno=number) for number in numbers]
         for line in lines:
-            replica.mark(json.loads(line))
+            message = json.loads(line)
+            replica.mark(message, passed.pop(0) if message.get("mark") == "listener" and passed else None)
+        for unasked in passed:
+            unasked.close()
         return bool(data)
 
     def _end(self, replica: Replica) -> None:

@@ -9,6 +9,7 @@ from workbench.experiments.cold_share import cold_share
 from workbench.experiments.cold_start import cold_start
 from workbench.experiments.cold_start_by import cold_start_by
 from workbench.experiments.concurrency import concurrency
+from workbench.experiments.consumer import consumer
 from workbench.experiments.cost import cost
 from workbench.experiments.delivery import delivery
 from workbench.experiments.elasticity import Elasticity, demand, elasticity
@@ -20,7 +21,10 @@ from workbench.experiments.isolation_matrix import isolation_matrix
 from workbench.experiments.keep_alive import keep_alive
 from workbench.experiments.order import order
 from workbench.experiments.progress import Interrupted, Progress, silent
+from workbench.experiments.refused import refused
 from workbench.experiments.scaling import scaling
+from workbench.experiments.spike import spike
+from workbench.experiments.state import state
 from workbench.experiments.sustainable_rate import brackets, sustainable_rate
 from workbench.experiments.to_zero import to_zero
 
@@ -35,6 +39,7 @@ __all__ = [
     "cold_start",
     "cold_start_by",
     "concurrency",
+    "consumer",
     "cost",
     "delivery",
     "demand",
@@ -46,8 +51,11 @@ __all__ = [
     "isolation_matrix",
     "keep_alive",
     "order",
+    "refused",
     "scaling",
     "silent",
+    "spike",
+    "state",
     "sustainable_rate",
     "to_zero",
 ]

@@ -1,4 +1,4 @@
-"""What a request says of its signature: in its Authorization header (Signature Version 4), or as a presigned URL."""
+"""What a request says of its signature: in a header (Signature Version 4), as a presigned URL, or in a posted form."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Protocol
 from urllib.parse import parse_qsl
 
 from workbench.faas.aws_errors import AwsError
+from workbench.faas.post_form import FORM, fields_of
 
 LONGEST_S = 604_800
 _CREDENTIAL = r"(?P<key>[^/,\s]+)/(?P<date>\d{8})/(?P<region>[^/,]+)/(?P<service>[^/,]+)/aws4_request"
@@ -58,9 +59,8 @@ class Claim:
     signed: tuple[str, ...]  # names of headers, in order
     signature: str
     expires_s: int = 0
-    old: bool = (
-        False  # of version 2, as presigned URLs of S3 may be: `stamp` is when it expires, date and region are none
-    )
+    old: bool = False  # of version 2, as S3 takes it in a query: `stamp` is when it expires, date and region are empty
+    form: Mapping[str, str] | None = None  # a posted form's fields; its policy is what is signed
 
 
 def claim_of(request: Signed) -> Claim:
@@ -71,6 +71,8 @@ def claim_of(request: Signed) -> Claim:
             return _in_query(request)
         if "Signature=" in request.target and "AWSAccessKeyId=" in request.target:
             return _in_old_query(request)
+        if request.method == "POST" and (request.headers.get("Content-Type") or "").startswith(FORM):
+            return _in_form(request)
         raise AwsError("MissingAuthenticationTokenException", "Missing Authentication Token")
     match = _AUTHORIZATION.fullmatch(authorization.strip())
     if match is None:
@@ -123,3 +125,21 @@ def _in_old_query(request: Signed) -> Claim:
             "The query is not that of a presigned URL (AWSAccessKeyId, Expires, Signature).",
         )
     return Claim(key, given.get("x-amz-security-token", ""), "", "", "s3", expires, (), signature, old=True)
+
+
+def _in_form(request: Signed) -> Claim:
+    fields = fields_of(request.headers.get("Content-Type") or "", request.body)
+    match = _IN_QUERY.fullmatch(fields.get("x-amz-credential", ""))
+    old = "awsaccesskeyid" in fields
+    if "policy" not in fields or not (old or match):
+        raise AwsError(
+            "IncompleteSignatureException",
+            "The form is not one that is signed (policy, x-amz-credential, x-amz-date, x-amz-signature).",
+        )
+    token = fields.get("x-amz-security-token", "")
+    if match is None:
+        return Claim(fields["awsaccesskeyid"], token, "", "", "s3", "", (), fields.get("signature", ""), 0, old, fields)
+    stamp, signature = fields.get("x-amz-date", ""), fields.get("x-amz-signature", "")
+    return Claim(
+        match["key"], token, match["date"], match["region"], match["service"], stamp, (), signature, form=fields
+    )

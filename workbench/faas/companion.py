@@ -15,6 +15,7 @@ from typing import Protocol
 from workbench.faas.credentials import Keyring
 from workbench.faas.front.api_model import Answer
 from workbench.faas.front.http_front import Streamed
+from workbench.faas.functions.names import parse
 from workbench.faas.functions.storage import Statement
 from workbench.faas.operations import Context, Operations
 from workbench.faas.operations.context import Table
@@ -66,13 +67,13 @@ class Host:
     async def accept(self, function: str, payload: bytes, along: Sequence[Statement] = ()) -> str:
         """Put an asynchronous invocation on disk; its id. When this returns, it will be delivered at least once.
 
-        What goes `along` is carried out in the same transaction.
+        What goes `along` is carried out in the same transaction. A function that cannot run yet gets it later.
 
-        Raises AwsError when there is no such function.
+        Raises AwsError when there is no function of that name, or it is no name.
         """
-        target = self.operations.resolve(function, None)
-        qualifier = [*target.invoked_arn.split(":"), ""][7]
-        return await self.context.events.accept(target.function.name, payload, "", qualifier, along)
+        named = parse(function, self.context.region)
+        self.context.of(named)
+        return await self.context.events.accept(named.name, payload, "", named.qualifier or "", along)
 
     def delivered(self, delivery: Delivery) -> None:
         """Tell all watchers."""

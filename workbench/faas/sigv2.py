@@ -63,8 +63,12 @@ def signature(request: Signed, claim: Claim, secret: str) -> str:
     amazon = sorted(name for name in fields if name.startswith("x-amz-"))
     lines = [request.method, fields.get("content-md5", ""), fields.get("content-type", ""), claim.stamp]
     lines += [f"{name}:{fields[name].strip()}" for name in amazon]
-    made = hmac.digest(secret.encode(), "\n".join([*lines, path + _named(query)]).encode(), hashlib.sha1)
-    return base64.b64encode(made).decode()
+    return of_text("\n".join([*lines, path + _named(query)]), secret)
+
+
+def of_text(text: str, secret: str) -> str:
+    """The signature of a text: of a request in canonical form, or of a form's policy (Base64)."""
+    return base64.b64encode(hmac.digest(secret.encode(), text.encode(), hashlib.sha1)).decode()
 
 
 def _named(query: str) -> str:

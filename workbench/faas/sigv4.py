@@ -9,10 +9,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from urllib.parse import quote, unquote_plus, urlsplit
+from urllib.parse import quote, unquote, unquote_plus, urlsplit
 
 from botocore.utils import normalize_url_path
 
@@ -20,6 +21,7 @@ from workbench.faas import sigv2
 from workbench.faas.aws_errors import AwsError
 from workbench.faas.claims import LONGEST_S, Claim, Signed, SignedRequest, claim_of
 from workbench.faas.credentials import Key, Keyring
+from workbench.faas.post_form import check_policy
 
 __all__ = ["Claim", "Signed", "SignedForAnother", "SignedRequest", "Verifier"]
 
@@ -100,6 +102,8 @@ class Verifier:
         key = self._keys.find(claim.access_key, claim.token)
         if key is None:
             raise _unknown_key()
+        if claim.form is not None:
+            return self._check_form(claim, claim.form, request, key, now_epoch_s)
         if claim.old:
             return self._check_old(claim, request, key, now_epoch_s)
         if claim.region != self._region:
@@ -117,6 +121,21 @@ class Verifier:
         if claim.stamp[:8] != claim.date or not hmac.compare_digest(expected, claim.signature):
             raise _mismatch()
         return _Verified(signed_at, key)
+
+    def _check_form(
+        self, claim: Claim, fields: Mapping[str, str], request: Signed, key: Key, now_epoch_s: float
+    ) -> _Verified:
+        if claim.old:
+            expected = sigv2.of_text(fields["policy"], key.secret)
+        elif (claim.region, claim.service) != (self._region, S3):
+            raise _mismatch()
+        else:
+            made = _signing_key(key.secret, claim.date, claim.region, claim.service)
+            expected = hmac.new(made, fields["policy"].encode(), hashlib.sha256).hexdigest()
+        if not hmac.compare_digest(expected.encode(), claim.signature.encode()):
+            raise _mismatch()
+        check_policy(fields, unquote(request.target.partition("?")[0].strip("/")), now_epoch_s)
+        return _Verified(now_epoch_s, key)
 
     @staticmethod
     def _check_old(claim: Claim, request: Signed, key: Key, now_epoch_s: float) -> _Verified:

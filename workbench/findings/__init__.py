@@ -6,6 +6,7 @@ from workbench.findings.arriving import arrival
 from workbench.findings.boxes import isolation, noisy_neighbour
 from workbench.findings.burst import scaling
 from workbench.findings.cold import cold_phases, cold_start
+from workbench.findings.consumer import consumer
 from workbench.findings.expiry import cold_share, keep_alive
 from workbench.findings.factor import cold_start_by
 from workbench.findings.finding import Finding
@@ -17,6 +18,8 @@ from workbench.findings.over_time import over_time
 from workbench.findings.rates import sustainable_rate
 from workbench.findings.selecting import Measured
 from workbench.findings.shifts import interference
+from workbench.findings.spike import spike
+from workbench.findings.state import state
 from workbench.findings.steps import boot_phases, image_build
 from workbench.findings.summary import READINGS, compared, conclusions, emulated, findings, known, missing
 from workbench.findings.wall_price import walls
@@ -34,6 +37,7 @@ __all__ = [
     "compared",
     "conclusions",
     "concurrency",
+    "consumer",
     "cost",
     "emulated",
     "event_flow",
@@ -49,6 +53,8 @@ __all__ = [
     "over_time",
     "pressure_effects",
     "scaling",
+    "spike",
+    "state",
     "sustainable_rate",
     "walls",
 ]

@@ -20,6 +20,8 @@ def main() -> int:
     """Load the service, say so, serve until SIGTERM; 0 when told to end, 1 when the service cannot be loaded."""
     control = wb_control.connect()
     wb_control.mark(control, "sandbox_ready", at_ns=wb_control.STARTED_NS)
+    if "WORKBENCH_PORTS" in os.environ:
+        wb_control.pass_listeners_out(control)
     import wb_http  # type: ignore[import-not-found]
     import wb_service  # type: ignore[import-not-found]
 

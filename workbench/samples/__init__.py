@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from workbench.errors import PackageError
+from workbench.samples.libraries import with_library
 from workbench.service import Resources, Service
+
+__all__ = ["HANDLERS", "PAYLOADS", "SAMPLES", "sample", "with_library"]
 
 SAMPLES = {
     "pricing": "prices an order; two HTTP routes, a catalogue loaded in init, a counter in memory",
@@ -15,6 +18,9 @@ SAMPLES = {
     "forecast": "fits a sales forecast in its init, and draws an identity there; `FORECAST_YEARS` says how much work",
     "till": "prices an article, quickly the second time; `TILL_STALL_S` makes it stand still at a known time",
     "desk": "takes orders from every kind of event, prints which came, and fails on orders that begin with `bad`",
+    "listener": "listens to a queue of RabbitMQ; `with_library` packs the client that it needs",
+    "counter": "counts visits in memory and in a database in /tmp",
+    "slow": "takes `SLOW_START_S` to start, and is quick afterwards",
     "pricing_node": "the pricing service in Node.js",
     "pricing_java": "the pricing service in Java, compiled when it is deployed",
 }
@@ -27,6 +33,9 @@ PAYLOADS: dict[str, dict[str, object]] = {
     "forecast": {"weekday": 5, "hour": 17},
     "till": {"article": "tea"},
     "desk": {"order": "tea"},
+    "listener": {"action": "status"},
+    "counter": {"action": "visit"},
+    "slow": {},
     "pricing_node": {"sku": "A1", "quantity": 3},
     "pricing_java": {"sku": "A1", "quantity": 3},
 }

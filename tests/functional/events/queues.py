@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import threading
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -65,9 +65,11 @@ class TestQueue:
 
     __test__ = False
 
-    def __init__(self, aws: Aws, name: str, **attributes: str) -> None:
+    def __init__(self, aws: Aws, name: str, *, exactly: bool = False, **attributes: str) -> None:
         self._client = aws.client("sqs")
-        self.url = self._client.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
+        # moto's servers in one process know the same queues, those of other tests too
+        self.name = name if exactly else f"{uuid.uuid4().hex[:6]}-{name}"
+        self.url = self._client.create_queue(QueueName=self.name, Attributes=attributes)["QueueUrl"]
         self.arn: str = self.attributes()["QueueArn"]
 
     def attributes(self) -> dict[str, str]:
@@ -108,16 +110,16 @@ class TestQueue:
 def connect(platform: Platform, queue: TestQueue, function: str, **settings: Any) -> str:
     """A mapping of the queue that is enabled; its UUID."""
     answer = platform.client.create_event_source_mapping(EventSourceArn=queue.arn, FunctionName=function, **settings)
-    uuid: str = answer["UUID"]
-    settled(platform, uuid)
-    return uuid
+    name: str = answer["UUID"]
+    settled(platform, name)
+    return name
 
 
-def settled(platform: Platform, uuid: str, state: str = "Enabled") -> dict[str, Any]:
+def settled(platform: Platform, mapping: str, state: str = "Enabled") -> dict[str, Any]:
     """The mapping when it has come to a state."""
 
     def look() -> dict[str, Any] | None:
-        found: dict[str, Any] = platform.client.get_event_source_mapping(UUID=uuid)
+        found: dict[str, Any] = platform.client.get_event_source_mapping(UUID=mapping)
         return found if found["State"] == state else None
 
     found: dict[str, Any] = eventually(look)
@@ -128,12 +130,3 @@ def steps(platform: Platform, event: str) -> list[dict[str, Any]]:
     """What became of an event so far."""
     found: list[dict[str, Any]] = platform.ask("GET", f"flow?id={event}")["steps"]
     return found
-
-
-def in_threads(count: int, work: Any) -> None:
-    """Do `work(number)` for each number at the same time, and wait."""
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()

@@ -17,7 +17,7 @@ from tests.functional.events.queues import Seen, TestQueue, connect, settled, st
 from tests.functional.faas.aws import Aws
 from tests.functional.faas.platform import Platform, eventually
 
-SHORT = {"VisibilityTimeout": "2"}
+SHORT = "2"
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +106,7 @@ def test_a_batch_larger_than_an_event_is_divided(aws: Aws, platform: Platform, s
 def test_a_failed_batch_comes_again_and_ends_as_dead_letters(aws: Aws, platform: Platform, seen: Seen) -> None:
     dead = TestQueue(aws, "dead")
     redrive = json.dumps({"deadLetterTargetArn": dead.arn, "maxReceiveCount": 2})
-    queue = TestQueue(aws, "failing", RedrivePolicy=redrive, **SHORT)
+    queue = TestQueue(aws, "failing", RedrivePolicy=redrive, VisibilityTimeout=SHORT)
     (poison,) = queue.send({"raise": "poison"})
     mapping = connect(platform, queue, seen.name)
     eventually(lambda: dead.left() == 1)
@@ -121,7 +121,7 @@ def test_a_failed_batch_comes_again_and_ends_as_dead_letters(aws: Aws, platform:
 
 
 def test_only_what_is_reported_as_failed_comes_again(aws: Aws, platform: Platform, seen: Seen) -> None:
-    queue = TestQueue(aws, "partial", **SHORT)
+    queue = TestQueue(aws, "partial", VisibilityTimeout=SHORT)
     queue.send({"n": 1}, {"n": 2, "fail": 1}, {"n": 3})
     connect(platform, queue, seen.name, FunctionResponseTypes=["ReportBatchItemFailures"])
     eventually(lambda: len(seen.calls()) >= 2)
@@ -130,7 +130,7 @@ def test_only_what_is_reported_as_failed_comes_again(aws: Aws, platform: Platfor
 
 
 def test_without_the_wish_for_it_a_report_is_nothing_but_an_answer(aws: Aws, platform: Platform, seen: Seen) -> None:
-    queue = TestQueue(aws, "unasked", **SHORT)
+    queue = TestQueue(aws, "unasked", VisibilityTimeout=SHORT)
     queue.send({"fail": 1})
     connect(platform, queue, seen.name)
     eventually(lambda: queue.left() == 0)
@@ -141,7 +141,7 @@ def test_without_the_wish_for_it_a_report_is_nothing_but_an_answer(aws: Aws, pla
 def test_a_report_that_makes_no_sense_fails_the_whole_batch(
     aws: Aws, platform: Platform, seen: Seen, answer: Any
 ) -> None:
-    queue = TestQueue(aws, f"nonsense-{type(answer).__name__}", **SHORT)
+    queue = TestQueue(aws, f"nonsense-{type(answer).__name__}", VisibilityTimeout=SHORT)
     queue.send({"answer": answer}, {"n": 2})
     connect(platform, queue, seen.name, FunctionResponseTypes=["ReportBatchItemFailures"])
     eventually(lambda: len(seen.calls()) >= 2)
@@ -160,7 +160,7 @@ def test_what_no_filter_wants_is_deleted_unseen(aws: Aws, platform: Platform, se
 
 
 def test_groups_of_a_fifo_queue_keep_their_order_though_some_fail(aws: Aws, platform: Platform, seen: Seen) -> None:
-    queue = TestQueue(aws, "ordered.fifo", FifoQueue="true", ContentBasedDeduplication="true", **SHORT)
+    queue = TestQueue(aws, "ordered.fifo", FifoQueue="true", ContentBasedDeduplication="true", VisibilityTimeout=SHORT)
     for number in range(12):
         body = {"group": number % 2, "n": number, **({"exit": 1} if number == 2 else {})}
         queue.send(body, MessageGroupId=f"g{number % 2}")
@@ -228,7 +228,7 @@ def test_a_queue_made_anew_is_read_on(aws: Aws, platform: Platform, seen: Seen) 
         return said.startswith("PROBLEM: ")
 
     eventually(says)
-    TestQueue(aws, "again").send("back")
+    TestQueue(aws, queue.name, exactly=True).send("back")
     eventually(lambda: seen.bodies() == ["back"])
 
 
@@ -242,7 +242,7 @@ def test_what_is_under_way_when_the_platform_is_told_to_end_is_finished_and_dele
         eventually(seen.calls)
         with ThreadPoolExecutor(1) as aside:
             ended = aside.submit(ending.stop)
-            later = TestQueue(aws, "ending").send("too late")
+            later = queue.send("too late")
             go.touch()
             assert ended.result() == 0
     assert [record["messageId"] for record in seen.records()][:1] == [sent]

@@ -38,7 +38,7 @@ _OPTIONS = (
 
 def runnable(service: Service) -> Path:
     """The service's unpacked package, ready to run: Java sources in it are compiled. Raises what that raises."""
-    code = unpacked(package(service))
+    code = unpacked(package(service, unlimited=True), unlimited=True)
     if languages.of(service.runtime) == "java":
         compile_sources(code)
     return code

@@ -8,7 +8,9 @@ from urllib.parse import quote
 
 import pytest
 from aws_lambda_powertools.utilities.parser.models import S3Model
+from botocore.awsrequest import AWSRequest
 from botocore.exceptions import ClientError
+from botocore.httpsession import URLLib3Session
 
 from tests.functional.events.embedded.sink import Sink, client
 from tests.functional.faas.platform import Platform, eventually
@@ -39,6 +41,14 @@ def tell(s3: Any, bucket: str, arn: str, *events: str, **rules: str) -> None:
     )
 
 
+def in_parts(s3: Any, bucket: str, key: str) -> None:
+    upload = s3.create_multipart_upload(Bucket=bucket, Key=key)["UploadId"]
+    part = s3.upload_part(Bucket=bucket, Key=key, UploadId=upload, PartNumber=1, Body=b"x")["ETag"]
+    s3.complete_multipart_upload(
+        Bucket=bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": part}]}
+    )
+
+
 def said(event: dict[str, Any]) -> tuple[str, str]:
     record = event["Records"][0]
     return record["eventName"], record["s3"]["object"]["key"]
@@ -52,6 +62,7 @@ def test_the_event_has_the_shape_of_s3s(platform: Platform, s3: Any, sink: Sink,
     about = record["s3"]["object"]
     assert record["eventVersion"] == "2.1"
     assert record["userIdentity"] == {"principalId": f"AWS:{platform.ready['access_key_id']}"}
+    assert record["responseElements"]["x-amz-request-id"] == answer["ResponseMetadata"]["RequestId"]
     assert record["s3"]["configurationId"] == "mine"
     assert record["s3"]["bucket"] == {
         "name": bucket,
@@ -69,11 +80,7 @@ def test_the_event_has_the_shape_of_s3s(platform: Platform, s3: Any, sink: Sink,
 def test_every_way_to_create_and_to_remove_has_its_name(s3: Any, sink: Sink, bucket: str) -> None:
     s3.put_object(Bucket=bucket, Key="a", Body=b"1")
     s3.copy_object(Bucket=bucket, Key="b", CopySource={"Bucket": bucket, "Key": "a"})
-    upload = s3.create_multipart_upload(Bucket=bucket, Key="c")["UploadId"]
-    part = s3.upload_part(Bucket=bucket, Key="c", UploadId=upload, PartNumber=1, Body=b"x")["ETag"]
-    s3.complete_multipart_upload(
-        Bucket=bucket, Key="c", UploadId=upload, MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": part}]}
-    )
+    in_parts(s3, bucket, "c")
     s3.delete_object(Bucket=bucket, Key="a")
     s3.delete_object(Bucket=bucket, Key="never there")
     s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": "b"}, {"Key": "c"}]})
@@ -87,6 +94,23 @@ def test_every_way_to_create_and_to_remove_has_its_name(s3: Any, sink: Sink, buc
     ]
     removed = [e["Records"][0]["s3"]["object"] for e in sink.events(6) if "Removed" in said(e)[0]]
     assert {tuple(about) for about in removed} == {("key", "sequencer")}
+
+
+def test_a_form_that_a_browser_posts_is_a_post(s3: Any, sink: Sink, bucket: str) -> None:
+    form = s3.generate_presigned_post(bucket, "in/${filename}")
+    parts = [*form["fields"].items(), ("file", "hello")]
+    head = "--B\r\nContent-Disposition: form-data; name="
+    body = "".join(f'{head}"{name}"\r\n\r\n{value}\r\n' for name, value in parts) + "--B--\r\n"
+    body = body.replace('name="file"', 'name="file"; filename="a.txt"')
+    headers = {"Content-Type": "multipart/form-data; boundary=B"}
+    answer = URLLib3Session().send(AWSRequest("POST", form["url"], headers, data=body.encode()).prepare())
+    assert answer.status_code == 204, answer.text
+    assert [said(event) for event in sink.events(1)] == [("ObjectCreated:Post", "in/a.txt")]
+    assert s3.get_object(Bucket=bucket, Key="in/a.txt")["Body"].read() == b"hello"
+    other = body.replace("in/${filename}", "out/a").encode()
+    refused = URLLib3Session().send(AWSRequest("POST", form["url"], headers, data=other).prepare())
+    assert refused.status_code == 403
+    assert "Policy Condition failed" in refused.text
 
 
 def test_versions_are_named_and_a_marker_is_no_removal(s3: Any, sink: Sink, bucket: str) -> None:
@@ -107,6 +131,17 @@ def test_sequencers_of_one_object_grow(s3: Any, sink: Sink, bucket: str) -> None
         s3.put_object(Bucket=bucket, Key="same", Body=b"x" * (n + 1))
     records = [event["Records"][0]["s3"]["object"] for event in sink.events(5)]
     assert [r["size"] for r in sorted(records, key=lambda r: int(r["sequencer"], 16))] == [1, 2, 3, 4, 5]
+
+
+def test_tags_are_told_when_they_are_put_and_not_with_their_object(s3: Any, sink: Sink, bucket: str) -> None:
+    tell(s3, bucket, sink.arn, "s3:ObjectTagging:*", "s3:ObjectAcl:Put")
+    s3.put_object(Bucket=bucket, Key="a", Body=b"", Tagging="sku=A1", ACL="public-read")
+    in_parts(s3, bucket, "b")
+    s3.put_object_tagging(Bucket=bucket, Key="a", Tagging={"TagSet": [{"Key": "sku", "Value": "A2"}]})
+    s3.put_object_acl(Bucket=bucket, Key="a", ACL="private")
+    s3.delete_object_tagging(Bucket=bucket, Key="a")
+    names = sorted(said(event)[0] for event in sink.events(3))
+    assert names == ["ObjectAcl:Put", "ObjectTagging:Delete", "ObjectTagging:Put"]
 
 
 def test_prefix_and_suffix_choose(s3: Any, sink: Sink, bucket: str) -> None:

@@ -13,7 +13,9 @@ from typing import Any
 
 import psutil
 import pytest
+from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from botocore.httpsession import URLLib3Session
 
@@ -62,6 +64,25 @@ def test_objects_go_in_and_come_out_in_every_way_boto3_has(platform: Platform) -
     assert [o["Key"] for o in s3.list_objects_v2(Bucket="plain", Prefix="a/b ü")["Contents"]] == ["a/b ü+c&d=e.bin"]
     with pytest.raises(ClientError, match="Not Found"):
         s3.head_object(Bucket="plain", Key="none")
+
+
+def test_a_body_in_chunks_arrives_whole(platform: Platform) -> None:
+    s3 = client(platform, "s3")
+    s3.create_bucket(Bucket="chunked")
+    headers = {
+        "X-Amz-Content-SHA256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+        "X-Amz-Decoded-Content-Length": "5",
+        "X-Amz-Trailer": "x-amz-checksum-crc32",
+        "Content-Encoding": "aws-chunked",
+    }
+    body = b"5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n"
+    request = AWSRequest("PUT", platform.endpoint + "/chunked/k", headers=headers, data=body)
+    ready = platform.ready
+    auth = S3SigV4Auth(Credentials(ready["access_key_id"], ready["secret_access_key"]), "s3", ready["region"])
+    auth.payload = lambda _: headers["X-Amz-Content-SHA256"]
+    auth.add_auth(request)
+    assert URLLib3Session().send(request.prepare()).status_code == 200
+    assert s3.get_object(Bucket="chunked", Key="k")["Body"].read() == b"hello"
 
 
 @pytest.mark.parametrize("version", [{}, {"signature_version": "s3v4"}])  # boto3 makes older ones by default

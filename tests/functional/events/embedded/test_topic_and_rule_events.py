@@ -82,6 +82,20 @@ def test_a_subscriptions_filter_and_its_own_message_hold(platform: Platform, sin
     assert event["Records"][0]["Sns"]["Subject"] is None
 
 
+def test_an_event_for_nobody_is_dropped_and_that_is_told(platform: Platform) -> None:
+    sns = client(platform, "sns")
+    topic = sns.create_topic(Name="for-nobody")["TopicArn"]
+    for account in ("000000000000", "123456789012"):
+        endpoint = f"arn:aws:lambda:us-east-1:{account}:function:nobody"
+        sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=endpoint)
+    identity = sns.publish(TopicArn=topic, Message="hello")["MessageId"]
+    told = [(step["what"], step["function"]) for step in platform.ask("GET", f"flow?id={identity}")["steps"]]
+    assert told == [
+        ("dropped", "arn:aws:lambda:us-east-1:000000000000:function:nobody"),
+        ("dropped", "arn:aws:lambda:us-east-1:123456789012:function:nobody"),
+    ]
+
+
 def test_an_object_comes_by_way_of_a_topic_too(platform: Platform, sink: Sink, topic: str) -> None:
     s3 = client(platform, "s3")
     s3.create_bucket(Bucket="by-topic")

@@ -9,7 +9,7 @@ import secrets
 import time
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote_plus
+from urllib.parse import parse_qs, quote_plus
 
 from moto.s3 import notifications
 from moto.s3.exceptions import S3ClientError
@@ -20,6 +20,9 @@ from workbench.events.embedded.inside.seam import replace
 from workbench.events.embedded.inside.server import asked
 
 _Event = notifications.S3NotificationEvent
+
+_ASKED_FOR = {_Event.OBJECT_TAGGING_PUT_EVENT: "tagging", _Event.OBJECT_ACL_UPDATE_EVENT: "acl"}
+"""Told when a request is about them; not when an object comes with them."""
 
 
 class _UnknownDestination(S3ClientError):
@@ -94,6 +97,9 @@ def _tell_of_what_happened() -> None:
     """Where moto tells of something else than S3 does: parts made whole, and objects removed from versioned buckets."""
 
     def send_event(account: str, name: Any, bucket: Any, key: Any) -> None:
+        about = _ASKED_FOR.get(name)
+        if about is not None and about not in parse_qs(asked().query, keep_blank_values=True):
+            return
         put_whole = name in (_Event.OBJECT_CREATED_PUT_EVENT, _Event.OBJECT_CREATED_POST_EVENT) and key.multipart
         if not put_whole and name != _Event.OBJECT_REMOVED_DELETE_EVENT:
             send(account, name, bucket, key)

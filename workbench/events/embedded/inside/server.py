@@ -15,6 +15,7 @@ from moto.sns import models as sns
 from moto.sqs import models as sqs
 from werkzeug.serving import BaseWSGIServer, make_server
 
+from workbench.events.embedded.inside import quick_queues
 from workbench.events.embedded.inside.outbox import Outbox
 from workbench.events.embedded.inside.seam import replace
 from workbench.events.embedded.inside.turn import Turn
@@ -26,10 +27,11 @@ Start = Callable[[str, list[tuple[str, str]]], Any]
 
 @dataclass(frozen=True)
 class Asked:
-    """Of the request that a thread works on: its id, and the access key that it came with."""
+    """Of the request that a thread works on: its id, the access key that it came with, and its query."""
 
     id: str = "0000000000000000"
     access_key: str = ""
+    query: str = ""
 
 
 _here = threading.local()
@@ -48,6 +50,7 @@ class Application:
         self._services = DomainDispatcherApplication(create_backend_app)
         self._outbox = outbox
         self._turn = Turn()
+        quick_queues.install()
         self._wait_aside()
 
     def __call__(self, environ: Environ, start: Start) -> Iterable[bytes]:
@@ -56,14 +59,14 @@ class Application:
             start("404 Not Found", [("Content-Length", "0")])
             return [b""]
         environ["wsgi.input"] = io.BytesIO(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)))
-        _here.asked = Asked(secrets.token_hex(8).upper(), _access_key(environ))
+        _here.asked = Asked(secrets.token_hex(8).upper(), _access_key(environ), environ.get("QUERY_STRING", ""))
         head: list[Any] = []
         try:
             with self._turn.taken():
                 body = b"".join(self._services(environ, lambda status, headers, _=None: head.extend((status, headers))))
         finally:
             self._outbox.hand_over()
-        start(head[0], [(n, asked().id if n.lower() == "x-amz-request-id" else value) for n, value in head[1]])
+        start(head[0], _named(head[1], asked().id))
         return [body]
 
     def _wait_aside(self) -> None:
@@ -79,6 +82,12 @@ class Application:
 
         wait = replace(sqs.Queue, "wait_for_messages", wait_for_messages)
         post = replace(sns, "requests", SimpleNamespace(post=call)).post
+
+
+def _named(headers: list[tuple[str, str]], identity: str) -> list[tuple[str, str]]:
+    """Headers that give the request the id which its events name; S3 calls it otherwise than the other services."""
+    rest = [(name, value) for name, value in headers if name.lower() not in ("x-amz-request-id", "x-amzn-requestid")]
+    return [*rest, ("x-amz-request-id", identity), ("x-amzn-RequestId", identity)]
 
 
 class _Quiet(MotoRequestHandler):
