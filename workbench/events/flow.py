@@ -106,19 +106,24 @@ class Flow:
             self._pass_on(asdict(step))
 
     def delivered(self, delivery: Delivery) -> None:
-        """Note how a try of an asynchronous invocation ended, with the events that it was accepted for."""
+        """Note how an asynchronous invocation was tried, or given up, with the events that it was accepted for."""
         of = self._accepted.get(delivery.request)
         if of is None:  # accepted by an earlier platform, or by Invoke
             of = Step(0.0, What.ACCEPTED, "", delivery.function, ())
+        what, detail = What.FAILED if delivery.error else What.ANSWERED, delivery.error[:500]
+        if delivery.given_up:
+            what = What.DEAD if delivery.targets else What.DROPPED
+        if delivery.targets:
+            detail += f": put into {', '.join(delivery.targets)}"
         self.tell(
-            What.FAILED if delivery.error else What.ANSWERED,
+            what,
             of.source,
             of.function,
             of.events,
             batch=of.batch,
             request=delivery.request,
             instance=delivery.instance,
-            detail=delivery.error[:500],
+            detail=detail,
         )
 
     def depth(self, source: str, waiting: int) -> None:

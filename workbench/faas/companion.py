@@ -24,12 +24,17 @@ from workbench.faas.running.calls import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One try of an asynchronous invocation: the function ran, or with an empty `instance` it did not."""
+    """One try of an asynchronous invocation: the function ran, or with an empty `instance` it did not.
+
+    With `given_up` no other try follows; `error` says why, and `targets` are the ARNs that are told of it.
+    """
 
     request: str
     function: str  # its name
     instance: str
     error: str  # empty when the handler answered
+    given_up: bool = False
+    targets: tuple[str, ...] = ()
 
 
 Watch = Callable[[Delivery], None]

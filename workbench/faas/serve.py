@@ -18,6 +18,7 @@ import shutil
 import signal
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -178,12 +179,16 @@ async def _serve(options: Options, beside: Beside) -> bool:
             host.delivered(Delivery(event.id, event.function, outcome.instance, outcome.error or ""))
             return Attempt(target.function.number, outcome.payload.decode("utf-8", "replace"), outcome.error)
 
+        def given_up(event: StoredEvent, condition: str, targets: Sequence[str]) -> None:
+            host.delivered(Delivery(event.id, event.function, "", condition, given_up=True, targets=tuple(targets)))
+
         events = EventQueue(
             EventStore(storage),
             deliver,
             rules=lambda event: rules(operations.context, event),
             send=aws.send,
             retry_scale=options.retry_scale,
+            given_up=given_up,
         )
         stack.push_async_callback(events.close)
         operations = Operations(options.region, supervisor, storage, events, aws, concurrency, secret_key)

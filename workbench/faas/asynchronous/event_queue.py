@@ -42,6 +42,10 @@ Send = Callable[[StoredMessage], Awaitable[None]]
 """Delivers a message to what is not a function. Raises anything when it did not arrive."""
 
 
+GivenUp = Callable[[StoredEvent, str, Sequence[str]], None]
+"""Is told of an event that is tried no more: why, as AWS words it, and the ARNs that hear of it."""
+
+
 @dataclass(slots=True)
 class Counts:
     """What became of events since the platform started."""
@@ -65,12 +69,14 @@ class EventQueue:
         rules: Callable[[StoredEvent], Rules] = lambda _: Rules(),
         send: Send | None = None,
         retry_scale: float = 1.0,
+        given_up: GivenUp = lambda *_: None,
     ) -> None:
         self._store = store
         self._deliver = deliver
         self._rules = rules
         self._send = send
         self.retry_scale = retry_scale
+        self._given_up = given_up
         self._tasks: dict[str, tuple[str, asyncio.Task[None]]] = {}
         self._messages: dict[str, asyncio.Task[None]] = {}
         self._slots: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(_AT_ONCE))
@@ -213,7 +219,8 @@ class EventQueue:
     async def _end(self, event: StoredEvent, rules: Rules, attempt: Attempt | None, condition: str) -> None:
         """The event is done with, one way or the other: off the disk, and what follows from that onto it."""
         messages, events = [], []
-        for message in to.consequences(event, rules, attempt, condition, time.time()):
+        told = to.consequences(event, rules, attempt, condition, time.time())
+        for message in told:
             if to.service_of(message.target) != "lambda":
                 messages.append(message)
                 continue
@@ -222,6 +229,8 @@ class EventQueue:
             except AwsError as error:
                 self._failed(message.target, event.id, error)
         await self._surely(self._settle, event.id, events, messages)
+        if condition != to.SUCCESS:
+            self._given_up(event, condition, [message.target for message in told])
         self._counts.accepted += len(events)
         if condition == to.SUCCESS:
             self._counts.delivered += 1

@@ -176,6 +176,8 @@ def test_what_a_handler_fails_is_told_with_each_try(platform: Platform, s3: Any,
     s3.put_object(Bucket=bucket, Key="fail", Body=b"")
     failed = eventually(lambda: [s for s in steps(platform, bucket) if s["what"] == "failed"][2:])
     assert {step["detail"] for step in failed} == {"Unhandled"}
+    (dropped,) = eventually(lambda: [s for s in steps(platform, bucket) if s["what"] == "dropped"])
+    assert (dropped["events"], dropped["detail"]) == (failed[0]["events"], "RetriesExhausted")
     assert len(sink.lines()) == 3
 
 
