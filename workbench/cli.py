@@ -90,6 +90,9 @@ def serve(
         str, typer.Option(help="URL where S3, SQS, SNS and EventBridge answer, such as that of a moto server.")
     ] = "",
     aws: Annotated[bool, typer.Option("--aws", help="Run S3, DynamoDB, Kinesis, SQS, SNS, ... beside it.")] = False,
+    retry_scale: Annotated[
+        float, typer.Option(min=0, help="Times AWS's pauses between tries of an event: 0.01 makes a minute 0.6 s.")
+    ] = 1.0,
 ) -> None:
     """Run the local Lambda-compatible platform until it is interrupted."""
     from workbench.faas import serve as platform
@@ -109,6 +112,7 @@ def serve(
         idle_expiry_s=idle_expiry_s,
         aws_endpoint=aws_endpoint,
         aws=aws,
+        retry_scale=retry_scale,
         **more,
     )
 

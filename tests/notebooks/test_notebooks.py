@@ -28,6 +28,7 @@ LABS = {
     "lab03": PROJECT / "notebooks" / "03_scaling.ipynb",
     "lab03b": PROJECT / "notebooks" / "03b_how_measurements_lie.ipynb",
     "lab04": PROJECT / "notebooks" / "04_isolation.ipynb",
+    "lab06": PROJECT / "notebooks" / "06_four_ways.ipynb",
     "lab07": PROJECT / "notebooks" / "07_where_it_stops.ipynb",
 }
 STUDENTS = {
@@ -37,6 +38,7 @@ STUDENTS = {
     "many_callers": PROJECT / "exercises" / "03_scaling.ipynb",
     "honest_report": PROJECT / "exercises" / "03b_how_measurements_lie.ipynb",
     "good_guest": PROJECT / "exercises" / "04_isolation.ipynb",
+    "at_least_once": PROJECT / "exercises" / "06_four_ways.ipynb",
     "batches": PROJECT / "exercises" / "07_where_it_stops.ipynb",
 }
 SOLUTIONS = [PROJECT / "exercises" / "solutions" / student.name for student in STUDENTS.values()]
@@ -91,6 +93,15 @@ ANSWERS: dict[str, dict[str, float | str]] = {
         "lab04.hog_boxed": "2 to 5 times",
         "lab04.limits": "two",
         "lab04.boot_ms": 1000,
+    },
+    "lab06": {
+        "lab06.fails": "once",
+        "lab06.again": "only the bad one",
+        "lab06.runs": "4",
+        "lab06.behind": "they wait for it",
+        "lab06.hours": "24",
+        "lab06.waits": "direct, HTTP",
+        "lab06.stream_ms": 50,
     },
     "lab07": {
         "lab07.background": "about half",

@@ -5,12 +5,14 @@ read without colour. A partial run draws what there is. This package alone impor
 `findings`, what is drawn is here, one concept a file.
 """
 
+from workbench.charts.arrival import arrival
 from workbench.charts.boxes import isolation, noisy_neighbour
 from workbench.charts.burst import scaling
 from workbench.charts.calls import calls
 from workbench.charts.cold_factor import cold_phases, cold_start_by
 from workbench.charts.cold_share import cold_share
 from workbench.charts.consumer import consumer
+from workbench.charts.event_flow import flow
 from workbench.charts.forces import tradeoff_table
 from workbench.charts.growing import LiveFigure, LiveLatency, live
 from workbench.charts.histogram import histogram
@@ -34,6 +36,7 @@ __all__ = [
     "PAGE_WIDTH",
     "LiveFigure",
     "LiveLatency",
+    "arrival",
     "boot_phases",
     "calls",
     "cold_phases",
@@ -43,6 +46,7 @@ __all__ = [
     "concurrency",
     "consumer",
     "cost",
+    "flow",
     "histogram",
     "image_build",
     "interference",

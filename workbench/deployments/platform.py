@@ -21,6 +21,7 @@ from botocore.credentials import Credentials
 from botocore.exceptions import HTTPClientError
 from botocore.httpsession import URLLib3Session
 
+from workbench.deployments.following import Following
 from workbench.errors import DeploymentError
 from workbench.session import VARIABLE, session_dir, session_id
 
@@ -69,10 +70,13 @@ class Access:
 class Platform:
     """`workbench serve` as a child of this process; it ends, with all it started, when this process does.
 
-    With `aws` the embedded AWS services run beside it.
+    With `aws` the embedded AWS services run beside it. AWS's pauses between tries of an event are `retry_scale` times
+    as long.
     """
 
-    def __init__(self, isolation: str, idle_expiry_s: float | None = None, *, aws: bool = False) -> None:
+    def __init__(
+        self, isolation: str, idle_expiry_s: float | None = None, *, aws: bool = False, retry_scale: float = 1.0
+    ) -> None:
         session_dir()  # made here, so that it is this process that removes it
         self._lifeline_read, self._lifeline = os.pipe()
         environment = {**os.environ, VARIABLE: session_id(), "WORKBENCH_LIFELINE_FD": str(self._lifeline_read)}
@@ -81,6 +85,8 @@ class Platform:
             command += ["--idle-expiry-s", str(idle_expiry_s)]
         if aws:
             command.append("--aws")
+        if retry_scale != 1:
+            command += ["--retry-scale", str(retry_scale)]
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -140,6 +146,12 @@ class Platform:
         if answer.status_code >= 400:
             raise DeploymentError(f"The serverless platform refused {method} {path}: {answer.text[:500]}")
         return json.loads(answer.content) if answer.content else None
+
+    def follow(self, path: str) -> Following:
+        """The answer of one of the platform's requests that goes on (`/_workbench/...?follow`): close it."""
+        signed = self.access.signed("GET", path)
+        headers = {name: v.decode() if isinstance(v, bytes) else v for name, v in signed.headers.items()}
+        return Following(self.access.endpoint + path, headers)
 
     def close(self) -> None:
         """Stop the platform and all its instances."""

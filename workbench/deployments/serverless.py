@@ -76,6 +76,16 @@ class ServerlessDeployment:
         return self._platform.access.endpoint
 
     @property
+    def function(self) -> str:
+        """The function's name on the platform, as boto3 takes it for `FunctionName`."""
+        return self._name
+
+    @property
+    def arn(self) -> str:
+        """The function's ARN, as event sources take it."""
+        return str(self._client.get_function_configuration(FunctionName=self._name)["FunctionArn"])
+
+    @property
     def credentials(self) -> Credentials:
         """What the platform takes signatures of; `targets` are signed for five minutes only."""
         access = self._platform.access

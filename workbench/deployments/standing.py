@@ -5,20 +5,24 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any, Self
 
+from workbench.deployments.following import Following
 from workbench.deployments.platform import Platform
 from workbench.deployments.serverless import SANDBOXES, ServerlessDeployment
 from workbench.errors import DeploymentError
 from workbench.service import Service
 
 
-def platform(sandbox: str = "auto", *, aws: bool = False, idle_expiry_s: float | None = None) -> StandingPlatform:
+def platform(
+    sandbox: str = "auto", *, aws: bool = False, idle_expiry_s: float | None = None, retry_scale: float = 1.0
+) -> StandingPlatform:
     """Start a platform of its own; with `aws`, S3, DynamoDB, Kinesis, SQS, SNS and others run beside it.
 
+    Between two tries of an event AWS waits a minute, then two; `retry_scale` shortens such pauses (0.01: a hundredth).
     Raises DeploymentError when there is no such sandbox, or the platform does not start.
     """
     if sandbox != "auto" and sandbox not in SANDBOXES:
         raise DeploymentError(f"There is no sandbox {sandbox!r} here; choose auto or one of {', '.join(SANDBOXES)}.")
-    return StandingPlatform(Platform(sandbox, idle_expiry_s, aws=aws))
+    return StandingPlatform(Platform(sandbox, idle_expiry_s, aws=aws, retry_scale=retry_scale))
 
 
 class StandingPlatform:
@@ -51,6 +55,10 @@ class StandingPlatform:
     def request(self, method: str, path: str, body: bytes = b"") -> Any:
         """The JSON answer to one of the platform's own requests (`/_workbench/...`); raises DeploymentError."""
         return self._platform.request(method, path, body)
+
+    def follow(self, path: str) -> Following:
+        """The lines of a request that goes on (`/_workbench/flow?follow`); whoever asks for it closes it."""
+        return self._platform.follow(path)
 
     def close(self) -> None:
         """End it."""

@@ -4,6 +4,7 @@ Several are measured interleaved, A B C A B C, so that a machine that drifts hur
 progress, can be interrupted (`Interrupted` carries what there was), and leaves nothing running that it started.
 """
 
+from workbench.experiments.arrival import arrival
 from workbench.experiments.cold_share import cold_share
 from workbench.experiments.cold_start import cold_start
 from workbench.experiments.cold_start_by import cold_start_by
@@ -32,6 +33,7 @@ __all__ = [
     "Flow",
     "Interrupted",
     "Progress",
+    "arrival",
     "brackets",
     "cold_share",
     "cold_start",

@@ -2,6 +2,7 @@
 ahead of them. A difference is only called one where it is beyond the noise. Texts are plain; who puts them into HTML
 escapes them."""
 
+from workbench.findings.arriving import arrival
 from workbench.findings.boxes import isolation, noisy_neighbour
 from workbench.findings.burst import scaling
 from workbench.findings.cold import cold_phases, cold_start
@@ -9,6 +10,7 @@ from workbench.findings.consumer import consumer
 from workbench.findings.expiry import cold_share, keep_alive
 from workbench.findings.factor import cold_start_by
 from workbench.findings.finding import Finding
+from workbench.findings.flowing import event_flow
 from workbench.findings.levels import concurrency
 from workbench.findings.matrix import isolation_matrix, pressure_effects
 from workbench.findings.money import cost
@@ -26,6 +28,7 @@ __all__ = [
     "READINGS",
     "Finding",
     "Measured",
+    "arrival",
     "boot_phases",
     "cold_phases",
     "cold_share",
@@ -37,6 +40,7 @@ __all__ = [
     "consumer",
     "cost",
     "emulated",
+    "event_flow",
     "findings",
     "image_build",
     "interference",

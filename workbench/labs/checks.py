@@ -8,13 +8,14 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from html import escape
-from typing import Any
+from typing import Any, TypeVar
 
 from workbench.deployment import Deployment
 from workbench.errors import HandlerError, InvocationTimeout, WorkbenchError
 from workbench.labs.panel import Panel
 from workbench.service import Service
 
+Made = TypeVar("Made")
 Deployer = Callable[[Service, str], Deployment]
 
 
@@ -28,6 +29,7 @@ class Bench:
     def __init__(self, service: Service, deploy: Deployer) -> None:
         self._service, self._deploy = service, deploy
         self._open: dict[str, Deployment] = {}
+        self._kept: dict[str, Any] = {}
         self._stack = contextlib.ExitStack()
 
     def deployed(self, pattern: str, instances: int = 1) -> Deployment:
@@ -49,6 +51,13 @@ class Bench:
     def neighbour(self, pattern: str, service: Service) -> Deployment:
         """Another service, or another version of this one, on the same platform as `deployed(pattern)`."""
         return self._stack.enter_context(self.deployed(pattern).beside(service))
+
+    def kept(self, name: str, make: Callable[[], contextlib.AbstractContextManager[Made]]) -> Made:
+        """What `make` makes, once for all checks that ask for it by this name; it is closed with the rest."""
+        if name not in self._kept:
+            self._kept[name] = self._stack.enter_context(make())
+        made: Made = self._kept[name]
+        return made
 
     def close(self) -> None:
         """Stop everything."""

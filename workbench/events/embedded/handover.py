@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from workbench.events.embedded.sockets import reachable
 from workbench.events.flow import Flow, What
 from workbench.faas.aws_errors import AwsError
 from workbench.faas.companion import Host
@@ -32,7 +33,7 @@ class Handover:
 
     async def listen(self, path: Path) -> None:
         """Take events from now on."""
-        self._server = await asyncio.start_unix_server(self._serve, path=str(path))
+        self._server = await asyncio.start_unix_server(self._serve, path=reachable(path))
 
     def close(self) -> None:
         """Take no more."""

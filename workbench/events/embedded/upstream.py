@@ -8,6 +8,7 @@ from pathlib import Path
 
 from httptools import HttpResponseParser
 
+from workbench.events.embedded.sockets import reachable
 from workbench.faas.http_wire import Request
 
 _PART = 2**18
@@ -65,7 +66,7 @@ class Upstream:
 
     async def _open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         async with self._opening:
-            return await asyncio.open_unix_connection(str(self._path), limit=_PART)
+            return await asyncio.open_unix_connection(reachable(self._path), limit=_PART)
 
 
 def _head(request: Request) -> bytes:

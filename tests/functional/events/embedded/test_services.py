@@ -203,3 +203,13 @@ def test_one_of_two_kinds_of_services() -> None:
 def _inside(platform: Platform) -> list[Any]:
     children = psutil.Process(platform.process.pid).children()
     return [child for child in children if "workbench.events.embedded.inside" in child.cmdline()]
+
+
+def test_an_http_api_is_created_quickly_with_its_route_and_stage(platform: Platform) -> None:
+    gateway = client(platform, "apigatewayv2")
+    target = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:none"
+    made = gateway.create_api(Name="quick", ProtocolType="HTTP", Target=target, RouteKey="GET /orders/{order}")
+    (route,) = gateway.get_routes(ApiId=made["ApiId"])["Items"]
+    assert route["RouteKey"] == "GET /orders/{order}"
+    assert [stage["StageName"] for stage in gateway.get_stages(ApiId=made["ApiId"])["Items"]] == ["$default"]
+    gateway.delete_api(ApiId=made["ApiId"])

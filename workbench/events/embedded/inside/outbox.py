@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from workbench.events.embedded.sockets import reachable
+
 _PAUSE_S = (0.05, 1.0)
 
 
@@ -78,7 +80,7 @@ class Outbox:
         connection: socket.socket | None = getattr(self._here, "connection", None)
         if connection is None:
             connection = socket.socket(socket.AF_UNIX)
-            connection.connect(self._path)
+            connection.connect(reachable(self._path))
             self._here.connection = connection
         return connection
 

@@ -19,6 +19,7 @@ from workbench.events.embedded.inside import quick_queues
 from workbench.events.embedded.inside.outbox import Outbox
 from workbench.events.embedded.inside.seam import replace
 from workbench.events.embedded.inside.turn import Turn
+from workbench.events.embedded.sockets import reachable
 
 Environ = dict[str, Any]
 Start = Callable[[str, list[tuple[str, str]]], Any]
@@ -99,7 +100,7 @@ class _Quiet(MotoRequestHandler):
 
 def make(path: str, outbox: Outbox) -> BaseWSGIServer:
     """The server, listening on a Unix socket."""
-    return make_server(f"unix://{path}", 0, Application(outbox), threaded=True, request_handler=_Quiet)
+    return make_server(f"unix://{reachable(path)}", 0, Application(outbox), threaded=True, request_handler=_Quiet)
 
 
 def _access_key(environ: Environ) -> str:

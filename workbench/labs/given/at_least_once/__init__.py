@@ -1,0 +1,1 @@
+"""Given with the exercise `honest_report`."""
