@@ -1,4 +1,4 @@
-"""Lab 03 in a real browser, as a learner goes through them."""
+"""Lab 03 in a real browser, as a learner goes through it; how an exercise works there is seen in lab 00."""
 
 from __future__ import annotations
 
