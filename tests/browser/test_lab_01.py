@@ -1,4 +1,4 @@
-"""Lab 01 in a real browser, as a learner goes through it; how an exercise works there is seen in labs 00 and 02."""
+"""Lab 01 in a real browser, as a learner goes through it; how an exercise works there is seen in lab 00."""
 
 from __future__ import annotations
 

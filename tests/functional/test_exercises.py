@@ -95,33 +95,6 @@ def test_a_report_is_caught_at_exactly_the_lies_that_it_tells(reporter: Exercise
 
 
 @pytest.fixture
-def booker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Exercise:
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "learner"))
-    return find("at_least_once")
-
-
-def test_the_given_booker_books_what_comes_again_again(booker: Exercise) -> None:
-    passed, text = found(booker, handler_of(EXERCISES / booker.notebook))
-    assert passed == [True, False, False, False, True], text
-    assert "For twice-1, [500, 500" in text
-
-
-def test_memory_is_no_ledger_and_a_bucket_reads_no_answer(booker: Exercise) -> None:
-    mended = handler_of(EXERCISES / "solutions" / booker.notebook)
-    in_memory = mended.replace(
-        'ledger.book(order["id"], order["id"], order["cents"])',
-        'booked.add(order["id"]) if order["id"] in booked else ledger.book(name(record), order["id"], order["cents"])\n'
-        '            booked.add(order["id"])',
-    ).replace("def handler", "booked = set()\n\n\ndef handler")
-    silent = in_memory.replace(
-        "    return record[", '    return record["s3"]["object"]["key"] if "s3" in record else record['
-    )
-    passed, text = found(booker, silent.replace("raise  #", "pass  #"))
-    assert passed == [True, False, True, True, False], text
-    assert "Then their instance crashed" in text
-
-
-@pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Exercise:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "learner"))
     return find("batches")
@@ -169,3 +142,30 @@ def test_each_fault_of_a_handler_of_batches_is_found(
     passed, text = found(desk, solution.replace(was, becomes))
     assert passed == [place not in fails for place in range(5)], text
     assert said in text
+
+
+@pytest.fixture
+def booker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Exercise:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "learner"))
+    return find("at_least_once")
+
+
+def test_the_given_booker_books_what_comes_again_again(booker: Exercise) -> None:
+    passed, text = found(booker, handler_of(EXERCISES / booker.notebook))
+    assert passed == [True, False, False, False, True], text
+    assert "For twice-1, [500, 500" in text
+
+
+def test_memory_is_no_ledger_and_a_bucket_reads_no_answer(booker: Exercise) -> None:
+    mended = handler_of(EXERCISES / "solutions" / booker.notebook)
+    in_memory = mended.replace(
+        'ledger.book(order["id"], order["id"], order["cents"])',
+        'booked.add(order["id"]) if order["id"] in booked else ledger.book(name(record), order["id"], order["cents"])\n'
+        '            booked.add(order["id"])',
+    ).replace("def handler", "booked = set()\n\n\ndef handler")
+    silent = in_memory.replace(
+        "    return record[", '    return record["s3"]["object"]["key"] if "s3" in record else record['
+    )
+    passed, text = found(booker, silent.replace("raise  #", "pass  #"))
+    assert passed == [True, False, True, True, False], text
+    assert "Then their instance crashed" in text

@@ -40,7 +40,8 @@ def server(handler: Handler) -> Iterator[str]:
         app.router.add_route("*", "/{path:.*}", handler)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
+        # A backlog for all of a stall: what finds no place in it tries again a second later.
+        site = web.TCPSite(runner, "127.0.0.1", 0, backlog=4096)
         await site.start()
         port.append(runner.addresses[0][1])
         ready.set()

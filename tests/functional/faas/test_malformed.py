@@ -1,6 +1,6 @@
 """Thousands of requests with something wrong in them: each is answered in AWS's words, and none by an internal error.
 
-The number of requests is WORKBENCH_MALFORMED (default 5,000) and the seed WORKBENCH_SEED (default: drawn anew).
+The number of requests is WORKBENCH_MALFORMED (default 2,000) and the seed WORKBENCH_SEED (default: drawn anew).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from botocore.httpsession import URLLib3Session
 from tests.functional.faas.malformed import Maker, Request
 from tests.functional.faas.platform import CODE, Platform, zipped
 
-COUNT = int(os.environ.get("WORKBENCH_MALFORMED", "5000"))
+COUNT = int(os.environ.get("WORKBENCH_MALFORMED", "2000"))
 MOST_S = 300.0  # where the machine is slower than that, fewer requests are made
 
 

@@ -239,6 +239,15 @@ def test_usage_never_decreases_and_counts_what_was_done(box: Sandbox) -> None:
 
 
 def test_the_memory_limit_ends_what_exceeds_it(launch: Launch) -> None:
+    started = _ended_by_its_memory_limit(launch)
+    if started.kind in ("docker", "gvisor") and not started.oom_killed():
+        # The engine tells only what its shim has read before the container's cgroup was gone; on a busy machine it may
+        # be too late.
+        started = _ended_by_its_memory_limit(launch)
+    assert eventually(started.oom_killed)
+
+
+def _ended_by_its_memory_limit(launch: Launch) -> Sandbox:
     started = launch(resources={"memory_mb": 128})
     Marks(started.control).until("function_ready")
     assert "memory" in started.enforced
@@ -248,7 +257,7 @@ def test_the_memory_limit_ends_what_exceeds_it(launch: Launch) -> None:
         call(started, do="fill", mb=400)
     assert eventually(lambda: started.exit_code() is not None)
     assert started.exit_code() not in (0, None)
-    assert eventually(started.oom_killed)
+    return started
 
 
 def test_its_own_exit_code_is_told_and_its_channel_ends(box: Sandbox) -> None:
