@@ -26,7 +26,7 @@ compare: ## deploy a service three ways, measure, write the report: [SERVICE=dir
 test: ## run every test that this machine can run: [ARGS="-k cold"]
 	@tools/environment test
 	@tools/system-packages --for-tests
-	@$(BIN)/python tools/with_docker_engine.py $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python tools/with_docker_engine.py $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=25 $(ARGS)
 
 lab: ## open the labs in JupyterLab
 	@tools/environment
