@@ -161,3 +161,15 @@ def test_what_the_kernel_counts_is_what_the_engine_counts(launch: Launch) -> Non
     by_engine = box._counted_by_engine()
     assert by_engine.cpu_s == pytest.approx(by_kernel.cpu_s, rel=0.2)
     assert by_kernel.peak_memory_bytes > 2**20
+
+
+def test_a_container_that_ended_by_itself_has_no_port_and_that_is_no_fault_of_the_engine(
+    launch: Launch, engine: docker.DockerClient
+) -> None:
+    box = launch()
+    Marks(box.control).until("function_ready")
+    assert docker_engine.address(engine, box.container_id, 8080) == box.address
+    with pytest.raises(CapabilityMissing, match="published no port"):
+        docker_engine.address(engine, box.container_id, 1)
+    box.kill()
+    assert docker_engine.address(engine, box.container_id, 8080) == ""

@@ -363,7 +363,7 @@ def test_nothing_outlives_an_owner_that_was_killed(backend: str, code: Path, tmp
         owner.wait()
         if owner.stdout is not None:
             owner.stdout.close()
-    assert eventually(lambda: not traces(name)), traces(name)
+    assert eventually(lambda: not traces(name), patience_s=120), traces(name)
     sessions = Path(os.environ["TMPDIR"]) / f"workbench-{os.getuid()}" / "sessions"
     assert eventually(lambda: not list(sessions.glob(f"{owner.pid}-*")))
     if backend in ("docker", "gvisor"):

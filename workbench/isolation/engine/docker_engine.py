@@ -34,11 +34,16 @@ def client(owner: int) -> docker.DockerClient:
 
 
 def address(client: docker.DockerClient, container: str, port: int) -> str:
-    """The URL at which the container's `port` is published; raises CapabilityMissing when it is not."""
+    """The URL at which the container's `port` is published; empty when it has ended: then its channel says why.
+
+    Raises CapabilityMissing when it runs, and the port is not published.
+    """
     with translated("ask for the published port"):
-        ports = client.api.inspect_container(container)["NetworkSettings"]["Ports"]
-    published = ports.get(f"{port}/tcp")
+        found = client.api.inspect_container(container)
+    published = (found["NetworkSettings"]["Ports"] or {}).get(f"{port}/tcp")
     if not published:
+        if not found["State"]["Running"]:
+            return ""
         raise CapabilityMissing(
             "Docker Engine published no port for the container",
             "See that it may change the packet filter (iptables), or use sandbox='namespaces'.",
