@@ -99,7 +99,7 @@ def serve(
 
     more: dict[str, Any] = {}
     if aws or aws_endpoint:
-        from workbench.events import beside
+        from workbench.events.beside import beside
 
         more["beside"] = beside
     platform.run(

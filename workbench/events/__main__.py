@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from workbench.events import beside
+from workbench.events.beside import beside
 from workbench.faas.serve import main
 
 if __name__ == "__main__":
