@@ -1,6 +1,6 @@
 """Who owns what was started, so that it can be found and removed even after its owner was killed.
 
-A session is one owning process: `PID-STARTTIME-PLACE`, where PLACE tells machines and PID namespaces apart, as several
+A session is one owning process: `PID-START-PLACE`, where PLACE tells machines and PID namespaces apart, as several
 may share one Docker Engine or one directory. Children inherit it through the environment variable
 WORKBENCH_SESSION, so a platform started by a notebook belongs to the notebook. Everything a session makes carries its
 name: the directory `sessions/ID` below `state_dir()`, processes (the variable in their environment), cgroups
@@ -14,6 +14,7 @@ import functools
 import os
 import platform
 import shutil
+import sys
 import tempfile
 import time
 import zlib
@@ -120,10 +121,17 @@ def _place() -> str:
 
 
 def _start_time(pid: int) -> str:
-    # In hundredths of a second, so that two readings of one process agree on every platform.
     try:
         process = psutil.Process(pid)
-        started = str(round(process.create_time() * 100))
-        return "gone" if process.status() == psutil.STATUS_ZOMBIE else started
-    except psutil.Error:
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return "gone"
+        return _ticks(pid) if sys.platform == "linux" else str(round(process.create_time() * 100))
+    except (psutil.Error, OSError):
         return "gone"
+
+
+def _ticks(pid: int) -> str:
+    # Clock ticks from the machine's start to the process's, of which a clock that is set changes nothing. psutil tells
+    # the time of day instead: after a correction by a second every living session would look dead (proc_pid_stat(5)).
+    after_name = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2]
+    return after_name.split()[19]

@@ -179,6 +179,7 @@ def test_a_dry_run_names_and_removes_nothing(dead: str) -> None:
     assert str(left) in cleaning.clean().directories
 
 
+@needs("docker")
 def test_an_engine_that_is_away_is_said_and_remembered(dead: str, monkeypatch: pytest.MonkeyPatch) -> None:
     left = state_dir() / "sessions" / dead
     left.mkdir(parents=True)

@@ -9,7 +9,7 @@ export function connect() {
   const watched = process.env.WORKBENCH_WATCHED; // then what comes in is for whoever watches the owner
   delete process.env.WORKBENCH_CONTROL_FD;
   delete process.env.WORKBENCH_WATCHED;
-  if (process.pid === 1 && !watched) endWithOwner(descriptor);
+  if ((process.pid === 1 || process.platform !== "linux") && !watched) endWithOwner(descriptor);
   return descriptor;
 }
 

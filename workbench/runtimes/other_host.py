@@ -21,7 +21,7 @@ def main() -> None:
     """Say `sandbox_ready`, make the listener, start the host in place of this program."""
     entry, *command = sys.argv[1:]
     watched = os.environ.get("WORKBENCH_WATCHED", "")
-    control = wb_control.connect()
+    control = wb_control.connect(passed_on=True)  # its host watches it, from its first instruction on
     if entry == "lambda_host.py":
         listener = socket.create_server(("127.0.0.1", 0), backlog=16)
         os.environ["AWS_LAMBDA_RUNTIME_API"] = f"127.0.0.1:{listener.getsockname()[1]}"

@@ -46,8 +46,12 @@ def _inherited(number: int) -> Any:
     return socket.socket(fileno=number) if stat.S_ISSOCK(os.fstat(number).st_mode) else Port(number)
 
 
-def connect() -> Any:
-    """The control channel, inherited or connected to; child processes of the handler do not get it."""
+def connect(*, passed_on: bool = False) -> Any:
+    """The control channel, inherited or connected to; child processes of the handler do not get it.
+
+    `passed_on` to the program that takes this one's place, it is not read here: a thread that came to run late would
+    find the channel given away, and take that for its end.
+    """
     number = os.environ.pop("WORKBENCH_CONTROL_FD", "")
     if number:
         control = _inherited(int(number))
@@ -56,7 +60,8 @@ def connect() -> Any:
         path = os.environ.pop("WORKBENCH_CONTROL_PATH", "")
         control = _connected(path) if path else _without_owner()
     _take_output()
-    _end_with_owner(control)
+    if not os.environ.pop("WORKBENCH_WATCHED", ""):
+        _end_with_owner(control, by_thread=not passed_on)
     return control
 
 
@@ -133,17 +138,15 @@ def _take_output() -> None:
         os.close(output)
 
 
-def _end_with_owner(control: socket.socket) -> None:
+def _end_with_owner(control: socket.socket, *, by_thread: bool) -> None:
     """End this instance, and what it started, when the other end of `control` is closed, even by SIGKILL.
 
     The owner never writes, so the first thing that can happen on the channel is its end. On Linux the kernel itself
     then sends SIGKILL to the process group (F_SETSIG): that also ends a handler that never gives up the interpreter,
     or that is stopped. A parent-death signal would not do: it fires when the *thread* that launched us ends. A
-    namespace's first process ignores signals from within, so there, and elsewhere than on Linux, a thread watches;
-    unless somebody outside does (WORKBENCH_WATCHED).
+    namespace's first process ignores signals from within, so there, and elsewhere than on Linux, a thread watches.
+    Nobody asks for any of it where somebody outside watches (WORKBENCH_WATCHED).
     """
-    if os.environ.pop("WORKBENCH_WATCHED", ""):
-        return
     if sys.platform == "linux" and os.getpid() != 1:
         import fcntl
         import signal
@@ -158,6 +161,8 @@ def _end_with_owner(control: socket.socket) -> None:
             gone = False
         if gone:  # before the signal was asked for
             _end(control)
+        return
+    if not by_thread:
         return
     import threading
 
