@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 import sys
@@ -33,15 +32,11 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 def test_it_becomes_the_host_though_its_threads_come_late(tmp_path: Path) -> None:
     ours, theirs = socket.socketpair()
+    entry = [str(runtime_dir() / "other_host.py"), "http_host.py", "/bin/sh", "-c", "exit 7"]
     with ours, theirs:
         ended = subprocess.run(
-            [sys.executable, "-I", "-c", BUSY, str(runtime_dir() / "other_host.py"), "http_host.py"]
-            + ["/bin/sh", "-c", "exit 7"],
-            env={
-                "PATH": os.environ["PATH"],
-                "LAMBDA_TASK_ROOT": str(tmp_path),
-                "WORKBENCH_CONTROL_FD": str(theirs.fileno()),
-            },
+            [sys.executable, "-I", "-c", BUSY, *entry],
+            env={"LAMBDA_TASK_ROOT": str(tmp_path), "WORKBENCH_CONTROL_FD": str(theirs.fileno())},
             pass_fds=[theirs.fileno()],
             check=False,
             timeout=60,
