@@ -1,25 +1,47 @@
-"""S3, SQS, SNS and EventBridge beside the platform: moto's server on a loopback port, and plain boto3 clients of it."""
+"""S3, SQS, SNS and EventBridge beside the platform: moto's server on a loopback port, and plain boto3 clients of it.
+
+It is served as the platform's embedded services are, one request at a time. moto's own server works on many at once,
+and loses a message of a queue when one is moved to the dead-letter queue while another is deleted.
+"""
 
 from __future__ import annotations
 
+import functools
 import json
-from typing import Any, Self
+import threading
+from types import SimpleNamespace
+from typing import Any, Self, cast
 
 import boto3
 from botocore.config import Config
-from moto.server import ThreadedMotoServer
+from moto.moto_server.werkzeug_app import MotoRequestHandler
+from werkzeug.serving import make_server
+
+from workbench.events.embedded.inside.outbox import Outbox
+from workbench.events.embedded.inside.server import Application
 
 REGION = "us-east-1"
+
+
+@functools.cache
+def _application() -> Application:
+    """One in a process: all of moto's servers in one share their services."""
+    return Application(cast(Outbox, SimpleNamespace(hand_over=lambda: None)))  # there is no platform to hand events to
+
+
+class _Quiet(MotoRequestHandler):
+    def log(self, type: str, message: str, *args: Any) -> None:
+        """Write no line for each request."""
 
 
 class Aws:
     """A moto server of its own; its account is moto's 123456789012."""
 
     def __init__(self) -> None:
-        self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-        self._server.start()
-        host, port = self._server.get_host_and_port()
-        self.endpoint = f"http://{host}:{port}"
+        self._server = make_server("127.0.0.1", 0, _application(), threaded=True, request_handler=_Quiet)
+        self._thread = threading.Thread(target=self._server.serve_forever)
+        self._thread.start()
+        self.endpoint = f"http://127.0.0.1:{self._server.port}"
 
     def client(self, service: str) -> Any:
         return boto3.client(
@@ -39,7 +61,9 @@ class Aws:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.stop()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
 
 
 class Queue:
