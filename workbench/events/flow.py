@@ -7,12 +7,11 @@ Below `/_workbench/`, signed:
     GET flow              {"steps": [Step's fields], "depths": {source: how many wait}}
     GET flow?id=EVENT     the steps of one event
     GET flow?source=ARN   the steps of one source
-    GET flow?follow       each step as it happens, a line of JSON each (`{}` now and then)
+    GET flow?follow       each step as it happens, a line of JSON each, and what else `Follower` yields
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from collections import OrderedDict, deque
@@ -24,13 +23,12 @@ from urllib.parse import parse_qs
 
 from workbench.faas.companion import Delivery
 from workbench.faas.front.api_model import Answer
+from workbench.faas.front.follower import Follower
 from workbench.faas.front.http_front import Streamed
 from workbench.faas.operations.context import Table
 
 _KEPT = 20_000
 _KEPT_IDS = 400_000  # of all steps together: a step may be of a batch of 10,000 records
-_BEAT_S = 15.0
-_WAITING = 10_000
 
 
 class What(StrEnum):
@@ -78,7 +76,7 @@ class Flow:
         self._accepted: OrderedDict[str, Step] = OrderedDict()  # by request
         self._ids = 0
         self._depths: dict[str, int] = {}
-        self._followers: set[asyncio.Queue[dict[str, Any]]] = set()
+        self._followers: set[Follower] = set()
 
     def tell(
         self,
@@ -138,9 +136,7 @@ class Flow:
 
     def _pass_on(self, line: dict[str, Any]) -> None:
         for follower in self._followers:
-            if follower.full():  # a reader that is too slow misses the oldest
-                follower.get_nowait()
-            follower.put_nowait(line)
+            follower.tell(line)
 
     async def answer(self, method: str, path: Sequence[str], query: str, body: bytes) -> Answer | Streamed | None:
         """See the module."""
@@ -154,14 +150,10 @@ class Flow:
         return Answer(200, text.encode(), {"Content-Type": "application/json; charset=utf-8"})
 
     async def _follow(self) -> AsyncIterator[bytes]:
-        follower: asyncio.Queue[dict[str, Any]] = asyncio.Queue(_WAITING)
+        follower = Follower()
         self._followers.add(follower)
         try:
-            while True:
-                try:
-                    line = await asyncio.wait_for(follower.get(), _BEAT_S)
-                except TimeoutError:
-                    line = {}  # so that a lost reader is noticed
+            async for line in follower:
                 yield json.dumps(line).encode() + b"\n"
         finally:
             self._followers.discard(follower)

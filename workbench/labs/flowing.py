@@ -53,7 +53,7 @@ class Flow:
         for line in self._following:
             if "depth" in line:
                 self._depths.append((line["at_s"], line["source"], line["depth"]))
-            else:
+            elif "missed" not in line:  # those are in the whole of it, which the end asks for
                 self._told.append(line)
 
     @property

@@ -32,7 +32,9 @@ from workbench.faas.front.api_model import Answer
 from workbench.faas.front.follower import Follower
 from workbench.faas.front.http_front import Streamed
 from workbench.faas.front.metrics import CONTENT_TYPE, Metrics
+from workbench.faas.messages import Moved
 from workbench.faas.operations import Operations
+from workbench.faas.running.history import as_event
 from workbench.faas.running.supervisor import Supervisor
 
 PREFIX = "/_workbench/"
@@ -127,11 +129,20 @@ class PrivateApi:
 
     async def _follow(self, function: str) -> AsyncIterator[bytes]:
         """Every change of state so far and to come, a line each; a line may say how many were left out."""
-        with Follower(self._supervisor, function) as follower:
+        follower = Follower()
+
+        def moved(move: Moved) -> None:
+            if move.function.partition(":")[0] == function:
+                follower.tell(as_event(move))
+
+        self._supervisor.moved.append(moved)
+        try:
             for event in self._supervisor.events(function):
                 yield _line(event)
             async for event in follower:
                 yield _line(event)
+        finally:
+            self._supervisor.moved.remove(moved)
 
     def _health(self) -> dict[str, Any]:
         return {
