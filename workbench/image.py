@@ -90,7 +90,9 @@ def image_context(service: Service, *, base: str = "", code: Path | None = None)
     names = {path.relative_to(code).as_posix(): path for path in sorted(code.rglob("*")) if path.is_file()}
     brought = names.pop(DOCKERFILE, None)
     own_text = brought.read_text(encoding="utf-8", errors="replace") if brought is not None else ""
-    base = base or bases.default(language, _base_in(own_text))
+    if not language and brought is None:
+        languages.tree(language)  # says what does
+    base = base or bases.default(language or "python", _base_in(own_text))
     needed = _dependencies(names)
     folders = {
         "dependencies": {name: path for name, path in names.items() if name in needed},
@@ -98,7 +100,7 @@ def image_context(service: Service, *, base: str = "", code: Path | None = None)
     }
     if not bases.is_own(base):
         folders["runtime"] = _tree(rootfs.runtime_dir())
-        tree = languages.tree(language)
+        tree = languages.tree(language) if language else None
         if tree is not None:
             folders["language"] = _tree(tree)
     text = own_text or _dockerfile(service, base, folders)

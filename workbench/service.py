@@ -144,9 +144,14 @@ def _language(source: Path, handler: str) -> str:
 def _check(source: Path, handler: str, runtime: str) -> None:
     """Raise PackageError where `handler` is not one of `runtime` with its file in `source`."""
     language = next((language for language in _FINDERS if runtime.startswith(language)), "")
+    if not language and (source / "Dockerfile").is_file():
+        return  # which alone knows how to run it
     if not language:
         known = ", ".join(RUNTIMES.values())
-        raise PackageError(f"There is no runtime {runtime!r} here; choose one like {known}.")
+        raise PackageError(
+            f"There is no runtime {runtime!r} here; choose one like {known}. In a Docker container any program runs, "
+            f"with a Dockerfile in {source}."
+        )
     if not _FINDERS[language](source, handler):
         expected = {"nodejs": f"{_module(handler)}.js, .mjs or .cjs", "java": f"a class {handler.partition('::')[0]}"}
         raise PackageError(_missing(source, handler, expected.get(language, f"{_module(handler)}.py")))

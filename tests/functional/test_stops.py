@@ -117,6 +117,24 @@ def test_a_platform_refuses_in_its_own_words_what_a_container_runs() -> None:
     large, language = platform.detail["probes"]
     assert (large["verdict"], language["verdict"]) == ("refused", "refused")
     assert "InvalidParameterValueException" in large["observed"]
-    assert "cobol85" in language["observed"]
-    assert other.detail["probes"][0]["verdict"] == "runs"
+    assert "perl5" in language["observed"]
+    large, language = other.detail["probes"]
+    assert large["verdict"] == "runs"
+    assert language["verdict"] == "refused"  # namespaces have no image that would bring it
+    assert "Dockerfile" in language["observed"]
     assert list((cache_dir() / "unpacked").glob("*/model-*.bin")) == []
+
+
+@needs("docker")
+def test_a_container_of_an_engine_runs_what_no_platform_knows() -> None:
+    with deploy(sample("pricing", Resources(memory_mb=256)), "container", sandbox="docker") as container:
+        (found,) = refused(container, payload={"sku": "A1", "quantity": 3})
+    assert [probe["verdict"] for probe in found.detail["probes"]] == ["runs", "runs"]
+
+
+def test_without_perl_nothing_is_claimed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workbench.experiments.in_perl.shutil.which", lambda _: None)
+    with deploy(sample("pricing"), "fake") as deployment:
+        (found,) = refused(deployment, payload={"sku": "A1", "quantity": 3})
+    assert found.detail["probes"][1]["verdict"] == "not tried"
+    assert "apt-get install perl-base" in found.detail["probes"][1]["observed"]

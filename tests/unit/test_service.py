@@ -143,6 +143,14 @@ def test_two_languages_that_fit_have_to_be_told_apart(tmp_path: Path) -> None:
     assert Service.from_dir(tmp_path, "app.handler", runtime="nodejs20.x").runtime == "nodejs20.x"
 
 
+def test_a_dockerfile_may_bring_any_runtime(tmp_path: Path) -> None:
+    (tmp_path / "server.pl").write_text("print 1;")
+    with pytest.raises(PackageError, match=r"perl5.*any program runs, with a Dockerfile in "):
+        Service.from_dir(tmp_path, "server.pl", runtime="perl5")
+    (tmp_path / "Dockerfile").write_text("FROM ${BASE}")
+    assert Service.from_dir(tmp_path, "server.pl", runtime="perl5").runtime == "perl5"
+
+
 def test_a_runtime_that_is_not_here_and_a_file_that_is_not(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text("")
     with pytest.raises(PackageError, match=r"'ruby3\.3' here; choose one like python.*nodejs"):

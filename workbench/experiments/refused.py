@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from workbench.deployment import Deployment
-from workbench.errors import WorkbenchError
+from workbench.errors import CapabilityMissing, WorkbenchError
+from workbench.experiments.in_perl import in_perl
 from workbench.experiments.progress import Progress, keeping, silent
 from workbench.package import MAX_UNPACKED
 from workbench.records import Measurement, Provenance
@@ -23,8 +24,6 @@ from workbench.service import Service
 from workbench.session import cache_dir, session_dir
 
 EXPERIMENT = "refused"
-LANGUAGE = "cobol85"
-
 _MB = 2**20
 _PACKAGE_MB = MAX_UNPACKED // _MB + 1
 
@@ -33,16 +32,15 @@ def refused(*deployments: Deployment, payload: Any = None, progress: Progress | 
     """Try with each deployment what exceeds a limit of AWS Lambda, or is in a language that the platform has not.
 
     A package of 251 MB (the limit is 250 MB unpacked: "Lambda quotas", AWS Lambda Developer Guide) and a service in
-    COBOL are deployed beside it, asked once with `payload`, and removed. The second is tried only where instances come
-    by need: a container of an engine runs any program, but the hosts of this project do not.
+    Perl, which brings its interpreter and a Dockerfile, are deployed beside it, asked once with `payload`, and removed.
 
-    Samples: none. Detail: probes, each with name, verdict (`runs`, `refused` or `not tried`) and observed, what was
-    said. Raises Interrupted.
+    Samples: none. Detail: probes, each with name, verdict (`runs`, `refused`, or `not tried` where this machine has no
+    Perl) and observed, what was said. Raises Interrupted.
     """
     tell = progress or silent
     attempts: tuple[tuple[str, Callable[[Deployment, Any], None]], ...] = (
         (f"a package of {_PACKAGE_MB} MB", _large_package),
-        (f"a service in {LANGUAGE}", _language),
+        ("a service in Perl", _language),
     )
     found: dict[int, list[dict[str, str]]] = {place: [] for place in range(len(deployments))}
     with keeping(lambda: tuple(_measurement(d, found[at], complete=False) for at, d in enumerate(deployments))):
@@ -58,10 +56,10 @@ def refused(*deployments: Deployment, payload: Any = None, progress: Progress | 
 def _tried(
     name: str, attempt: Callable[[Deployment, Any], None], deployment: Deployment, payload: Any
 ) -> dict[str, str]:
-    if attempt is _language and deployment.pattern != "serverless":
-        return {"name": name, "verdict": "not tried", "observed": "an image may hold any program; none was made here"}
     try:
         attempt(deployment, {} if payload is None else payload)
+    except _NotHere as error:
+        return {"name": name, "verdict": "not tried", "observed": str(error)}
     except WorkbenchError as error:
         return {"name": name, "verdict": "refused", "observed": str(error).splitlines()[0]}
     return {"name": name, "verdict": "runs", "observed": "it was taken, and it answered"}
@@ -90,8 +88,18 @@ def _grown(service: Service) -> Iterator[Service]:
 
 
 def _language(deployment: Deployment, payload: Any) -> None:
-    with contextlib.closing(deployment.beside(replace(deployment.service, runtime=LANGUAGE))) as other:
-        other.invoke(payload)
+    of = deployment.service
+    with tempfile.TemporaryDirectory(dir=session_dir()) as place:
+        try:
+            service = in_perl(Path(place), of.resources, of.environment)
+        except CapabilityMissing as error:
+            raise _NotHere(str(error)) from error
+        with contextlib.closing(deployment.beside(service)) as other:
+            other.invoke(payload)
+
+
+class _NotHere(Exception):
+    """What would be tried is not on this machine."""
 
 
 def _measurement(deployment: Deployment, probes: list[dict[str, str]], *, complete: bool) -> Measurement:

@@ -78,8 +78,11 @@ def prepared(spec: SandboxSpec, *, interpreter: str, runtime_dir: str, lang_dir:
 
 
 def environment(language: str, *, runtime_dir: str, task_root: str, lang_dir: str, opt_dir: str) -> dict[str, str]:
-    """The variables of its own that AWS Lambda sets for a language, with the directories as seen from inside."""
-    if language == "python":
+    """The variables of its own that AWS Lambda sets for a language, with the directories as seen from inside.
+
+    None for Python, nor for what an image brings that is in no language known here.
+    """
+    if language in ("python", ""):
         return {}
     return _module(language).environment(
         runtime_dir=runtime_dir, task_root=task_root, lang_dir=lang_dir, opt_dir=opt_dir
@@ -88,7 +91,10 @@ def environment(language: str, *, runtime_dir: str, task_root: str, lang_dir: st
 
 def _module(language: str) -> _Language:
     if language not in LANGUAGES:
-        raise DeploymentError(f"There is no language {language!r}; choose from {', '.join(LANGUAGES)}.")
+        raise DeploymentError(
+            f"What runs here by itself is {', '.join(LANGUAGES)}. A Docker container runs a program in any language, "
+            "with a Dockerfile in the service's directory that starts it by any_host.py."
+        )
     if language not in _MODULES:
         raise CapabilityMissing(f"This machine runs no {language} functions", "Use another language.")
     return cast(_Language, importlib.import_module(_MODULES[language]))
