@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import psutil
 
 from workbench.sandbox import Usage
+from workbench.session import VARIABLE, session_id
 
 
 class ProcessTree:
@@ -100,10 +101,12 @@ class ProcessTree:
     def _strays(self) -> Iterator[int]:
         for process in psutil.process_iter():
             try:
-                if process.pid != os.getpid() and process.environ().get("WORKBENCH_INSTANCE") == self._instance:
-                    yield process.pid
+                environment = process.environ()
             except (psutil.Error, OSError):
                 continue
+            of_here = environment.get(VARIABLE) == session_id()  # another session may use the name, too
+            if of_here and environment.get("WORKBENCH_INSTANCE") == self._instance and process.pid != os.getpid():
+                yield process.pid
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

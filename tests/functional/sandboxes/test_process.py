@@ -18,6 +18,7 @@ from tests.functional.sandboxes.boxes import SERVICE, Marks, call, eventually, t
 from workbench.isolation import cgroups, process
 from workbench.sandbox import Sandbox, SandboxSpec
 from workbench.service import Resources
+from workbench.session import VARIABLE
 
 
 @pytest.fixture
@@ -48,6 +49,16 @@ def test_without_a_cgroup_memory_is_watched(without_cgroup: Sandbox) -> None:
         call(without_cgroup, do="hold", mb=400)
     assert eventually(lambda: without_cgroup.exit_code() == -signal.SIGKILL)
     assert without_cgroup.oom_killed()
+
+
+def test_what_has_its_name_in_another_session_lives_on(without_cgroup: Sandbox) -> None:
+    environment = {**os.environ, "WORKBENCH_INSTANCE": without_cgroup.name, VARIABLE: f"{os.getppid()}-1-elsewhere"}
+    waits = [sys.executable, "-c", "input()"]
+    with subprocess.Popen(waits, env=environment, stdin=subprocess.PIPE) as other:
+        without_cgroup.kill()
+        with pytest.raises(subprocess.TimeoutExpired):
+            other.wait(0.5)
+        other.communicate(b"\n")
 
 
 def test_without_a_cgroup_freezing_stops_its_children_too(without_cgroup: Sandbox) -> None:
