@@ -22,7 +22,7 @@ _PATIENCE_S = 900.0
 
 _CGROUPS, _ON_V2 = "tests/functional/test_cgroups.py", "tests/guest/on_v2.py"
 _NAMESPACES, _SANDBOXES = "tests/functional/test_namespaces.py", "tests/functional/sandboxes/test_conformance.py"
-# Of the sandboxes' own tests, those of what a group does that `on_v2.py` does not ask, too. What a box sees or answers is
+# Of the sandboxes' own tests, what a group does and `on_v2.py` does not ask. What a box sees or answers is
 # the same whichever version holds it; and here everything takes ten times as long.
 _OF_NAMESPACES = [
     "test_a_fork_bomb_stops_at_the_limit",
