@@ -35,13 +35,13 @@ KILLING = Path(__file__).parents[1] / "killing"
 
 # Deployment, sandbox, whose life is cut, at how many points. What is new gets a line.
 CASES = [
-    ("vm", "process", "owner", 8),
-    ("container", "namespaces", "owner", 8),
-    ("container", "docker", "owner", 6),
-    ("container", "gvisor", "owner", 3),
+    ("vm", "process", "owner", 6),
+    ("container", "namespaces", "owner", 6),
+    ("container", "docker", "owner", 4),
+    ("container", "gvisor", "owner", 2),
     ("vm", "qemu-snapshot", "owner", 2),
     ("serverless", "namespaces", "owner", 4),
-    ("serverless", "namespaces", "platform", 6),
+    ("serverless", "namespaces", "platform", 4),
 ]
 
 

@@ -116,6 +116,8 @@ ANSWERS: dict[str, dict[str, float | str]] = {
 CLICKED = set(LABS) - {"lab07"}
 """Labs that tests/browser goes through from the first cell to the last: that is their second run beside the one in
 a pod; without a browser it is here."""
+PLAIN = {"lab03b"}
+"""Labs whose services are plain processes: a pod takes nothing away from them."""
 FORKED = {"lab02.zygote", "lab02.snapshot", "lab02.memory", "lab02.unique"}
 """Questions that only a machine with zygotes and snapshots can answer."""
 BOXED = {"lab04.box", "lab04.hog_boxed"}
@@ -202,7 +204,7 @@ def test_the_pod_of_these_tests_has_neither_docker_nor_namespaces(nobody: dict[s
 
 
 @needs("unprivileged")
-@pytest.mark.parametrize("notebook", LABS.values(), ids=_called)
+@pytest.mark.parametrize("notebook", [LABS[lab] for lab in LABS if lab not in PLAIN], ids=_called)
 def test_it_runs_where_a_pod_allows_nothing(notebook: Path, nobody: dict[str, str]) -> None:
     _nbval(notebook, nobody, unprivileged.command(*POD, *NBVAL, str(notebook)))
 

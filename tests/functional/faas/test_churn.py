@@ -1,6 +1,6 @@
 """Thousands of invocations, instances killed at random: each is answered once, or fails and says if it may have run.
 
-20,000 invocations by default, in two sandboxes; WORKBENCH_CHURN=100000 for the full count. One instance in a hundred
+10,000 invocations by default, in two sandboxes; WORKBENCH_CHURN=100000 for the full count. One instance in a hundred
 invocations is killed, through the API or by SIGKILL from outside, whatever it is doing just then.
 """
 
@@ -22,7 +22,7 @@ from tests.functional.faas.churn import HANDLER, Load, Tally
 from tests.functional.faas.platform import Platform, eventually, zipped
 from tests.needs import needs
 
-COUNT = int(os.environ.get("WORKBENCH_CHURN", "20000"))
+COUNT = int(os.environ.get("WORKBENCH_CHURN", "10000"))
 CONNECTIONS = 12
 EVERY = 100
 """Invocations from one kill to the next."""

@@ -10,6 +10,7 @@ import sys
 import textwrap
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -379,3 +380,21 @@ def test_the_command_writes_what_the_engine_builds_and_runs_by_hand(
     finally:
         container.remove(force=True)
         engine.images.remove(tag)
+
+
+def test_who_removes_an_image_does_not_break_the_build_of_another_that_shares_its_layers(
+    engine: docker.DockerClient, tmp_path: Path
+) -> None:
+    service = write(tmp_path)
+
+    def over_and_over() -> None:
+        for _ in range(5):
+            images = Images()
+            try:
+                images.build(service)
+            finally:
+                images.close()
+
+    with ThreadPoolExecutor(3) as builders:
+        for done in [builders.submit(over_and_over) for _ in range(3)]:
+            done.result()

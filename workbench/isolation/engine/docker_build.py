@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import os
 import re
 import tarfile
@@ -30,6 +31,11 @@ Files = Iterable[tuple[str, Path | bytes]]
 PATIENCE_S = 900
 _EPOCH = 315_532_800  # 1980-01-01, as in packages: the clock leaves no trace in a layer
 _LAST_LINES = 15
+_TRIES = 8
+_WAS_REMOVED = re.compile(
+    r"layer does not exist|failed to get digest|No such image|image does not exist|unknown parent"
+)
+"""What the builder says when a layer that it had found in its cache has gone, with the last image of another's."""
 _IN_MEMORY = 8 * 2**20
 _STEP_DONE = re.compile(r"---> ([0-9a-f]{12,64})")
 _NAME = re.compile(r"[^a-z0-9]+")
@@ -56,33 +62,50 @@ def build(tag: str, files: Files, *, base: str, nocache: bool = False, network: 
     missing, DeploymentError with the builder's last lines where the Dockerfile does not build or the disk is full.
     """
     client = docker_engine.client(os.getpid())
-    lines: list[str] = []
     with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as context:
         _tar(files, cast(IO[bytes], context))
-        context.seek(0)
-        with docker_engine.translated(f"build the image {tag}"):
-            answers = client.api.build(
-                fileobj=context,
-                custom_context=True,
-                encoding=None,
-                tag=tag,
-                buildargs={"BASE": base},
-                labels={"workbench": "1", "workbench.session": session_id()},
-                nocache=nocache,
-                network_mode=network,
-                rm=True,
-                forcerm=True,
-                decode=True,
-                timeout=PATIENCE_S,
-            )
-            failed = _read(answers, lines)
-    if failed:
-        _remove_last_step(client, lines)
-        raise _translated(failed, lines, base)
+        for tries in itertools.count(1):
+            context.seek(0)
+            lines: list[str] = []
+            failed = _once(client, cast(IO[bytes], context), lines, tag, base, nocache=nocache, network=network)
+            if not failed:
+                break
+            if tries == _TRIES or not _WAS_REMOVED.search(failed):
+                _remove_last_step(client, lines)
+                raise _translated(failed, lines, base)
     steps = sum(line.startswith("Step ") for line in lines)
     made = sum(line.strip().startswith("---> Running in") for line in lines)
     hits = sum(line.strip() == "---> Using cache" for line in lines)
     return Built(tag, made == 0 and 0 < steps <= hits + 2, "\n".join(lines))  # ARG and FROM are no layers
+
+
+def _once(
+    client: docker.DockerClient,
+    context: IO[bytes],
+    lines: list[str],
+    tag: str,
+    base: str,
+    *,
+    nocache: bool,
+    network: str,
+) -> str:
+    """Build once, and keep in `lines` what is printed; why it failed, or nothing."""
+    with docker_engine.translated(f"build the image {tag}"):
+        answers = client.api.build(
+            fileobj=context,
+            custom_context=True,
+            encoding=None,
+            tag=tag,
+            buildargs={"BASE": base},
+            labels={"workbench": "1", "workbench.session": session_id()},
+            nocache=nocache,
+            network_mode=network,
+            rm=True,
+            forcerm=True,
+            decode=True,
+            timeout=PATIENCE_S,
+        )
+        return _read(answers, lines)
 
 
 def has(tag: str) -> bool:
