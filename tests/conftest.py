@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,6 +44,20 @@ with contextlib.suppress(ModuleNotFoundError):  # the guest of test_cgroup_v2.py
     # How long an example takes says something about the machine, nothing about the code.
     settings.register_profile("workbench", deadline=None)
     settings.load_profile("workbench")
+
+_ALONE = (
+    "tests/functional/test_cleaning.py",
+    "tests/functional/test_cleaning_killed.py",
+    "tests/functional/test_cli.py",
+    "tests/functional/test_isolation_matrix.py",
+    "tests/functional/test_lab_boots.py",
+    "tests/functional/sandboxes/test_conformance.py::test_nothing_outlives",
+    "tests/functional/node/test_node_sandboxes.py::test_nothing_outlives",
+    "tests/functional/test_load.py::test_a_generator_whose_owner",
+    "tests/functional/test_zygote.py::test_nothing_outlives",
+    "tests/functional/test_invoke_command.py::test_the_place_and_keys",
+)
+"""Where the tests are that use `alone`. One worker has them all, from the start: others would stand idle for them."""
 
 _place = pytest.StashKey[Path]()
 _before = pytest.StashKey[frozenset[str]]()
@@ -79,6 +94,26 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def _is_worker(config: pytest.Config) -> bool:
     return hasattr(config, "workerinput")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those that are alone come first; one that `_ALONE` does not name is an error."""
+    for item in items:
+        if "alone" in getattr(item, "fixturenames", ()) and not item.nodeid.startswith(_ALONE):
+            raise pytest.UsageError(f"{item.nodeid} uses `alone`: name it in _ALONE in tests/conftest.py.")
+    items.sort(key=lambda item: not item.nodeid.startswith(_ALONE))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """A worker takes a file of tests after the other, and one of them all that are alone."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "alone" if nodeid.startswith(_ALONE) else super()._split_scope(nodeid)
+
+    return Scheduling(config, log)
 
 
 @pytest.hookimpl(tryfirst=True)

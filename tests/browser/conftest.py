@@ -26,7 +26,6 @@ def page() -> Iterator[Page]:
             executable_path=parts.browser_path(),
             args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
         )
-        # Tall, so that a whole lab is on the page: JupyterLab draws only what is in view.
         page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
         page.set_default_timeout(30_000)
         yield page

@@ -13,7 +13,8 @@ expect.set_options(timeout=60_000)  # an upper bound for a busy machine; what is
 
 PICTURES = jupyter.PROJECT / "build" / "screenshots"
 RUN_MS = 240_000
-WIDTH, HEIGHT, PICTURE_HEIGHT = 1280, 20_000, 1500
+WIDTH, HEIGHT, PICTURE_HEIGHT = 1280, 1000, 1500
+TALLEST = 20_000
 
 
 def open_notebook(page: Page, lab: jupyter.Lab, notebook: str) -> None:
@@ -60,9 +61,11 @@ def picture(page: Page, name: str) -> None:
     PICTURES.mkdir(parents=True, exist_ok=True)
     for old in PICTURES.glob(f"{name}-*.png"):
         old.unlink()
+    page.set_viewport_size({"width": WIDTH, "height": TALLEST})
     last = page.locator(".jp-Notebook-cell").last.bounding_box()
     assert last is not None
-    end = min(int(last["y"] + last["height"]) + 20, HEIGHT)
+    end = min(int(last["y"] + last["height"]) + 20, TALLEST)
     for number, top in enumerate(range(0, end, PICTURE_HEIGHT), 1):
         clip = {"x": 0, "y": top, "width": WIDTH, "height": min(PICTURE_HEIGHT, end - top)}
         page.screenshot(path=PICTURES / f"{name}-{number}.png", clip=clip)  # type: ignore[arg-type]
+    page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
