@@ -15,6 +15,8 @@ PICTURES = jupyter.PROJECT / "build" / "screenshots"
 RUN_MS = 240_000
 WIDTH, HEIGHT, PICTURE_HEIGHT = 1280, 1000, 1500
 TALLEST = 20_000
+DRAWN_MS = 2000
+"""So long a page may take to be drawn anew at another size."""
 
 
 def open_notebook(page: Page, lab: jupyter.Lab, notebook: str) -> None:
@@ -62,6 +64,8 @@ def picture(page: Page, name: str) -> None:
     for old in PICTURES.glob(f"{name}-*.png"):
         old.unlink()
     page.set_viewport_size({"width": WIDTH, "height": TALLEST})
+    page.locator(".jp-Notebook-cell").first.scroll_into_view_if_needed()
+    page.wait_for_timeout(DRAWN_MS)
     last = page.locator(".jp-Notebook-cell").last.bounding_box()
     assert last is not None
     end = min(int(last["y"] + last["height"]) + 20, TALLEST)
