@@ -44,7 +44,13 @@ def in_perl(directory: Path, resources: Resources, environment: Mapping[str, str
     shutil.copyfile(Path(workbench.samples.__file__).with_name("in_perl") / _PROGRAM, directory / _PROGRAM)
     (directory / "Dockerfile").write_text(_dockerfile(bases.default()), encoding="utf-8")
     return Service.from_dir(
-        directory, _PROGRAM, runtime=RUNTIME, resources=resources, environment=environment, health_path="/"
+        directory,
+        _PROGRAM,
+        name="in-perl",
+        runtime=RUNTIME,
+        resources=resources,
+        environment=environment,
+        health_path="/",
     )
 
 
