@@ -155,6 +155,9 @@ def load(
     speed: Annotated[float, typer.Option(help="How many times as fast a FILE.csv is played.")] = 1.0,
     warmup: Annotated[float, typer.Option(help="Seconds at the start that are sent, and reported apart.")] = 0.0,
     timeout: Annotated[float, typer.Option(help="Seconds to wait for an answer.")] = 30.0,
+    method: Annotated[str, typer.Option(help="GET, POST, ...; default: GET, and POST with --data.")] = "",
+    data: Annotated[str, typer.Option(help="What each request brings; @FILE reads it from a file.")] = "",
+    header: Annotated[list[str] | None, typer.Option(help="'Name: value', as often as needed.")] = None,
     closed: Annotated[
         int, typer.Option(help="So many clients that wait for each answer instead: shows what such a loop hides.")
     ] = 0,
@@ -165,6 +168,7 @@ def load(
 ) -> None:
     """Send an open-loop load and print what came back; latency counts from the planned send time."""
     from workbench.load import load_url, load_url_closed
+    from workbench.load.request import request
     from workbench.load.shown import LiveLine, result_text
     from workbench.load.targets import host_of, is_loopback
 
@@ -174,8 +178,9 @@ def load(
     host = host_of(url)
     if not allow_remote and not is_loopback(host) and sys.stdin.isatty():
         allow_remote = typer.confirm(f"{host} is not this machine. Is it yours, and may it be loaded?", err=True)
+    asked = request(method, data, header or [])
     with LiveLine() as live:
-        common: dict[str, Any] = {"timeout_s": timeout, "allow_remote": allow_remote, "progress": live}
+        common: dict[str, Any] = {**asked, "timeout_s": timeout, "allow_remote": allow_remote, "progress": live}
         if closed:
             result = load_url_closed(url, closed, duration, **common)
         else:

@@ -9,7 +9,10 @@ import signal
 import subprocess
 import sys
 import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+import pytest
 
 from tests.functional.stalling_server import stalling_server
 
@@ -63,6 +66,59 @@ def test_a_recording_is_played_and_its_warm_up_told_apart(tmp_path: Path) -> Non
     assert "Warm-up, apart: 20 sent" in text
     assert "kept_up" in text
     assert "dropped  0" in text
+
+
+def test_what_each_request_brings_can_be_said(tmp_path: Path) -> None:
+    seen: list[tuple[str, str, bytes, dict[str, str]]] = []
+
+    class Keeps(BaseHTTPRequestHandler):
+        def do_PUT(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            seen.append((self.command, self.path, body, dict(self.headers)))
+            self.send_response(204)
+            self.end_headers()
+
+        do_POST = do_PUT
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    order = tmp_path / "order.json"
+    order.write_text('{"sku": "A1"}')
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Keeps)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        url = f"http://127.0.0.1:{server.server_port}/orders?n=1"
+        short = ("--arrivals", "constant", "--rate", "10", "--duration", "0.5", "--json")
+        done = load(url, "--data", f"@{order}", "--header", "X-Till: 7", *short)
+        assert (done.returncode, json.loads(done.stdout)["ok"]) == (0, 5), done.stderr
+        done = load(url, "--method", "put", "--data", "tea", "--header", "content-type: text/plain", "--closed", "1")
+        assert done.returncode == 0, done.stderr
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    posted, put = seen[:5], seen[5:]
+    assert {one[:3] for one in posted} == {("POST", "/orders?n=1", b'{"sku": "A1"}')}
+    assert {(one[3]["X-Till"], one[3]["Content-Type"]) for one in posted} == {("7", "application/json")}
+    assert {(*one[:3], one[3]["content-type"]) for one in put} == {("PUT", "/orders?n=1", b"tea", "text/plain")}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--method", "GE T"), "method is 'GE T'"),
+        (("--data", "@nowhere.json"), "nowhere.json"),
+        (("--header", "no colon"), "'no colon'; write it as 'Name: value'"),
+        (("--header", "X: a\nY: b"), "write it as 'Name: value'"),
+    ],
+)
+def test_what_cannot_be_sent_is_said_before_anything_is(arguments: tuple[str, str], said: str) -> None:
+    done = load("http://127.0.0.1:9/", *arguments)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_azure_like_arrivals_are_labelled_as_modelled() -> None:

@@ -59,15 +59,18 @@ def load_url_closed(
     clients: int,
     duration: float | None = None,
     *,
+    method: str = "GET",
+    body: bytes = b"",
+    headers: tuple[tuple[str, str], ...] = (),
     timeout_s: float = 30.0,
     allow_remote: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> dict[str, Any]:
-    """GET `url` from a closed loop of `clients`, to show what that hides (run_closed); the rest as `load_url`."""
+    """Request `url` from a closed loop of `clients`, to show what that hides (run_closed); the rest as `load_url`."""
     interrupted = False
     try:
         result = run_closed(
-            [Target(url, method="GET")],
+            [Target(url, method=method, headers=headers, body=body)],
             clients=clients,
             duration_s=DEFAULT_DURATION_S if duration is None else duration,
             timeout_s=timeout_s,
