@@ -33,8 +33,9 @@ ORDER = {"sku": "A1", "quantity": 3}
 SLACK_MB = 400
 """Less than what one instance of the matrix may take: others use this machine too."""
 
-POOLED = 32
-"""Connections that clients of the engine and of the instances keep for next time; the matrix asks a thousand times."""
+POOLED = 64
+"""Connections that clients of the engine and of the instances keep for next time: as many as were under way at once,
+which is more on a busy machine. The matrix asks a thousand times."""
 
 CANARY = """
 import socket
