@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import workbench.samples
+from workbench import image
 from workbench.errors import CapabilityMissing
-from workbench.isolation import libraries
+from workbench.isolation import languages, libraries
 from workbench.isolation.engine import bases
 from workbench.service import Resources, Service
 
@@ -22,7 +23,7 @@ RUNTIME = "perl5"
 _PROGRAM = "server.pl"
 _LIBRARIES = "/var/task/perl/lib"
 _COMMAND = [
-    *("python3", "-u", "-I", "-S", "-B", "/var/runtime/any_host.py"),
+    *("python3", *languages.PYTHON_OPTIONS, "/var/runtime/any_host.py"),
     # By its own loader: the base may have another C library than this machine.
     *(f"{_LIBRARIES}/loader", "--library-path", _LIBRARIES, "/var/task/perl/perl", _PROGRAM),
 ]
@@ -60,10 +61,10 @@ def _dockerfile(base: str) -> str:
         f"ARG BASE={base}",
         "FROM ${BASE}",
         *([] if bases.is_own(base) else ["COPY runtime/ /var/runtime/"]),
-        "ENV WORKBENCH_LISTEN_PORT=8080",
+        f"ENV WORKBENCH_LISTEN_PORT={image.PORT}",
         "COPY code/ /var/task/",
         "WORKDIR /var/task",
-        "USER 64535:64535",
+        f"USER {image.USER}:{image.USER}",
         f"ENTRYPOINT {json.dumps(_COMMAND)}",
     ]
     return "\n".join(lines) + "\n"

@@ -32,9 +32,7 @@ PATIENCE_S = 900
 _EPOCH = 315_532_800  # 1980-01-01, as in packages: the clock leaves no trace in a layer
 _LAST_LINES = 15
 _TRIES = 8
-_WAS_REMOVED = re.compile(
-    r"layer does not exist|failed to get digest|No such image|image does not exist|unknown parent"
-)
+_WAS_REMOVED = re.compile("layer does not exist|failed to get digest|No such image: sha256|image does not exist")
 """What the builder says when a layer that it had found in its cache has gone, with the last image of another's."""
 _IN_MEMORY = 8 * 2**20
 _STEP_DONE = re.compile(r"---> ([0-9a-f]{12,64})")
